@@ -1,0 +1,39 @@
+"""gtenp: BERT sentence embeddings in pure NumPy.
+
+Text goes one way: tokenizer, batch, encoder, pooling. To read the model itself, begin with
+``gtenp/reference.py``. Names load on first use, so ``import gtenp`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gtenp.bert import BertModel as BertModel
+    from gtenp.embedder import Embedder as Embedder
+    from gtenp.errors import GtenpError as GtenpError
+    from gtenp.similarity import cos_sim as cos_sim
+    from gtenp.tokenizer import Tokenizer as Tokenizer
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "BertModel": "gtenp.bert",
+    "Embedder": "gtenp.embedder",
+    "GtenpError": "gtenp.errors",
+    "Tokenizer": "gtenp.tokenizer",
+    "cos_sim": "gtenp.similarity",
+}
+
+__all__ = ["BertModel", "Embedder", "GtenpError", "Tokenizer", "cos_sim"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'gtenp' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

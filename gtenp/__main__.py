@@ -1,0 +1,5 @@
+"""``python -m gtenp``: the command line without its script."""
+
+from gtenp.cli import main
+
+main()
