@@ -1,0 +1,142 @@
+"""BERT under transformers' names: padded arrays in, padded arrays out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from gtenp import hub, reference
+from gtenp.batch import PackedBatch
+from gtenp.checkpoint import astype, load_weights
+from gtenp.config import BertConfig
+from gtenp.encoder import Encoder
+from gtenp.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from gtenp.batch import Int
+    from gtenp.kernels import Float32
+
+
+class BertOutput(NamedTuple):
+    """What a call of BertModel gives. Where attention_mask is 0, every array is 0."""
+
+    last_hidden_state: Float32  # [B, S, H]
+    hidden_states: tuple[Float32, ...] | None = None  # L + 1 times [B, S, H]
+    attentions: tuple[Float32, ...] | None = None  # L times [B, A, S, S]
+
+
+class BertModel:
+    """The bare model, called as transformers' BertModel is."""
+
+    def __init__(self, folder: Path) -> None:
+        self.config = BertConfig.from_folder(folder)
+        self._weights = load_weights(folder, self.config)
+        self._encoder = Encoder(self._weights, self.config)
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path, *, revision: str | None = None) -> BertModel:
+        """Find (or fetch) the model as Embedder does, and load it."""
+        return cls(hub.resolve(name_or_path, revision=revision))
+
+    def __call__(
+        self,
+        input_ids: npt.ArrayLike,
+        attention_mask: npt.ArrayLike | None = None,
+        token_type_ids: npt.ArrayLike | None = None,
+        position_ids: npt.ArrayLike | None = None,
+        *,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
+    ) -> BertOutput:
+        """Run the model: integers [B, S] each -> float32 arrays.
+
+        A token whose attention_mask is 0 is left out of the computation, and its place in the
+        result is 0. Attentions come from the readable reference: asking for them is slow.
+        InputError where shapes differ or an id is outside its table.
+        """
+        ids = _matrix("input_ids", input_ids)
+        kept = np.ones(ids.shape, bool)
+        if attention_mask is not None:
+            mask = _matrix("attention_mask", attention_mask, like=ids)
+            if not np.isin(mask, (0, 1)).all():
+                raise InputError("attention_mask: wanted 0 and 1 only")
+            kept = mask == 1
+        if position_ids is None:
+            positions = np.broadcast_to(np.arange(ids.shape[1]), ids.shape)
+        else:
+            positions = _matrix("position_ids", position_ids, like=ids)
+        types = (
+            np.zeros_like(ids)
+            if token_type_ids is None
+            else _matrix("token_type_ids", token_type_ids, like=ids)
+        )
+        config = self.config
+        batch = PackedBatch(
+            input_ids=_below("input_ids", ids[kept], config.vocab_size),
+            token_type_ids=_below("token_type_ids", types[kept], config.type_vocab_size),
+            position_ids=_below("position_ids", positions[kept], config.max_position_embeddings),
+            cu_seqlens=np.concatenate(([0], np.cumsum(kept.sum(axis=1)))),
+        )
+
+        def unpack(packed: Float32) -> Float32:
+            """[T, H] -> [B, S, H]."""
+            padded = np.zeros((*kept.shape, packed.shape[1]), np.float32)
+            padded[kept] = packed
+            return padded
+
+        if output_hidden_states:
+            states = tuple(unpack(state) for state in self._encoder.hidden_states(batch))
+            last = states[-1]
+        else:
+            states, last = None, unpack(self._encoder.forward(batch))
+        return BertOutput(last, states, self._attentions(batch, kept) if output_attentions else None)
+
+    def _attentions(self, batch: PackedBatch, kept: npt.NDArray[np.bool_]) -> tuple[Float32, ...]:
+        """Each layer's attention weights, one sequence at a time: L times [B, A, S, S]."""
+        size, length = kept.shape
+        shape = (size, self.config.num_attention_heads, length, length)
+        attentions = tuple(np.zeros(shape, np.float32) for _ in self._weights.layers)
+        weights = astype(self._weights, np.float32)
+        for b, (start, end) in enumerate(zip(batch.cu_seqlens, batch.cu_seqlens[1:], strict=False)):
+            if start == end:
+                continue
+            trace = reference.forward(
+                weights,
+                self.config,
+                batch.input_ids[start:end],
+                batch.token_type_ids[start:end],
+                batch.position_ids[start:end],
+            )
+            columns = np.flatnonzero(kept[b])
+            for padded, layer in zip(attentions, trace.layers, strict=True):
+                padded[b][:, columns[:, None], columns] = layer.attention
+        return attentions
+
+
+def _matrix(name: str, values: npt.ArrayLike, like: Int | None = None) -> Int:
+    """The argument as integers [B, S]."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise InputError(
+            f"{name}: rows of different lengths; wanted [B, S]: tokenize with padding=True"
+        ) from error
+    if array.ndim != 2 or array.dtype.kind not in "iub" or not array.size:
+        raise InputError(
+            f"{name}: found {array.dtype} of shape {array.shape}; wanted whole numbers [B, S]"
+        )
+    if like is not None and array.shape != like.shape:
+        raise InputError(f"{name}: shape {array.shape}; input_ids has {like.shape}")
+    return array.astype(np.int64)
+
+
+def _below(name: str, ids: Int, limit: int) -> Int:
+    if ids.size and (ids.min() < 0 or ids.max() >= limit):
+        wrong = int(ids[(ids < 0) | (ids >= limit)][0])
+        raise InputError(f"{name}: {wrong} is outside the model's table, 0 to {limit - 1}")
+    return ids

@@ -1,0 +1,40 @@
+"""``gtenp`` on the command line: one file a verb, each thin over the library."""
+
+from __future__ import annotations
+
+import click
+
+from gtenp import __version__
+from gtenp.cli.embed import embed
+from gtenp.cli.info import info
+from gtenp.cli.pull import pull
+from gtenp.cli.similarity import similarity
+from gtenp.errors import GtenpError
+
+
+class _Failure(click.ClickException):
+    """One sentence on stderr and exit status 2."""
+
+    exit_code = 2
+
+
+class _Group(click.Group):
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the verb; what a user can mend becomes one sentence, unless --debug was given."""
+        try:
+            return super().invoke(ctx)
+        except (GtenpError, OSError) as error:
+            if ctx.params["debug"] or isinstance(error, BrokenPipeError):
+                raise
+            raise _Failure(str(error)) from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="gtenp")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:  # noqa: ARG001
+    """BERT sentence embeddings in pure NumPy."""
+
+
+for _verb in (embed, similarity, info, pull):
+    main.add_command(_verb)
