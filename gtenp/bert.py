@@ -94,7 +94,8 @@ class BertModel:
             last = states[-1]
         else:
             states, last = None, unpack(self._encoder.forward(batch))
-        return BertOutput(last, states, self._attentions(batch, kept) if output_attentions else None)
+        attentions = self._attentions(batch, kept) if output_attentions else None
+        return BertOutput(last, states, attentions)
 
     def _attentions(self, batch: PackedBatch, kept: npt.NDArray[np.bool_]) -> tuple[Float32, ...]:
         """Each layer's attention weights, one sequence at a time: L times [B, A, S, S]."""

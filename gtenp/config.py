@@ -115,7 +115,7 @@ class SentenceConfig:
                 f"has the modules {', '.join(kinds)}; gtenp runs Transformer, Pooling and "
                 "optionally Normalize, in this order; pick another model",
             )
-        _refuse_prompts(folder / "config_sentence_transformers.json")
+        _refuse_other_defaults(folder / "config_sentence_transformers.json")
         return cls(
             pooling_mode=_read_pooling_mode(folder / modules[1][1] / "config.json"),
             normalize="Normalize" in kinds,
@@ -198,13 +198,17 @@ def _read_max_seq_length(path: Path) -> int | None:
     return found.positive_int("max_seq_length")
 
 
-def _refuse_prompts(path: Path) -> None:
-    """A default prompt or a default truncation changes every vector: refuse what isn't applied."""
+def _refuse_other_defaults(path: Path) -> None:
+    """Refuse the defaults that would change vectors or scores and that gtenp does not apply."""
     if not path.exists():
         return
     found = _JsonObject(path)
-    for key in ("default_prompt_name", "truncate_dim"):
-        if found.get(key) is not None:
+    for key, supported in (
+        ("default_prompt_name", None),
+        ("truncate_dim", None),
+        ("similarity_fn_name", "cosine"),
+    ):
+        if found.get(key) not in (None, supported):
             raise UnsupportedModelError(path, f"sets {key} to {found.get(key)!r}; gtenp can't yet")
 
 

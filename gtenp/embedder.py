@@ -47,8 +47,10 @@ class Embedder:
         self.sentence_config = SentenceConfig.from_folder(self.folder)
         self.tokenizer = Tokenizer.from_folder(self.folder)
         self._encoder = Encoder(load_weights(self.folder, self.config), self.config)
-        self._longest = min(self.tokenizer.model_max_length, self.config.max_position_embeddings)
-        self.max_seq_length = min(self.sentence_config.max_seq_length or self._longest, self._longest)
+        self.max_seq_length = min(
+            self.sentence_config.max_seq_length or self.tokenizer.model_max_length,
+            self.config.max_position_embeddings,
+        )
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path, *, revision: str | None = None) -> Embedder:

@@ -84,5 +84,3 @@ def attend(query: Float32, key: Float32, value: Float32, context: Float32) -> No
     np.exp(weights, out=weights)
     np.matmul(weights, value, out=context)
     context /= weights.sum(axis=-1, keepdims=True)
-
-

@@ -53,9 +53,10 @@ def layer_norm(x: Array, weights: LayerNorm, eps: float) -> Array:
     >>> layer_norm(np.array([[1.0, 3.0]]), LayerNorm(np.ones(2), np.zeros(2)), eps=0.0).tolist()
     [[-1.0, 1.0]]
     """
-    centred = x - x.mean(axis=-1, keepdims=True)
+    centred: Array = x - x.mean(axis=-1, keepdims=True)
     variance = (centred * centred).mean(axis=-1, keepdims=True)
-    return centred / np.sqrt(variance + eps) * weights.weight + weights.bias
+    normed: Array = centred / np.sqrt(variance + eps)
+    return normed * weights.weight + weights.bias
 
 
 def gelu(x: Array) -> Array:
@@ -67,8 +68,9 @@ def gelu(x: Array) -> Array:
     >>> gelu(np.array([-10.0, 0.0, 1.0, 10.0])).round(4).tolist()
     [-0.0, 0.0, 0.8413, 10.0]
     """
-    erf = np.frompyfunc(math.erf, 1, 1)
-    return x * 0.5 * (1.0 + erf(x / math.sqrt(2.0)).astype(x.dtype))
+    erf = np.vectorize(math.erf, otypes=[x.dtype])
+    y: Array = x * 0.5 * (1.0 + erf(x / math.sqrt(2.0)))
+    return y
 
 
 def softmax(scores: Array) -> Array:
@@ -78,16 +80,15 @@ def softmax(scores: Array) -> Array:
     >>> softmax(np.array([1000.0, 1000.0, 1000.0 + np.log(2.0)])).round(6).tolist()
     [0.25, 0.25, 0.5]
     """
-    exponentials = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return exponentials / exponentials.sum(axis=-1, keepdims=True)
+    exponentials: Array = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    sums: Array = exponentials.sum(axis=-1, keepdims=True)
+    return exponentials / sums
 
 
 # ── Embeddings ───────────────────────────────────────────────────────────────────────────────────
 
 
-def embed(
-    weights: BertWeights, input_ids: Int, token_type_ids: Int, position_ids: Int
-) -> Array:
+def embed(weights: BertWeights, input_ids: Int, token_type_ids: Int, position_ids: Int) -> Array:
     """A token's vector is the sum of its word's, its position's and its segment's (Devlin 2018,
     figure 2): three times [S] -> [S, H]. A layer normalisation follows.
     """

@@ -121,7 +121,10 @@ def write_sentence_files(folder: Path, max_seq_length: int) -> None:
     (folder / "1_Pooling").mkdir()
     for name, content in {
         "modules.json": modules,
-        "1_Pooling/config.json": {"word_embedding_dimension": 384, "pooling_mode_mean_tokens": True},
+        "1_Pooling/config.json": {
+            "word_embedding_dimension": 384,
+            "pooling_mode_mean_tokens": True,
+        },
         "sentence_bert_config.json": {"max_seq_length": max_seq_length, "do_lower_case": False},
     }.items():
         (folder / name).write_text(json.dumps(content, indent=2) + "\n")

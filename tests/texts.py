@@ -103,22 +103,22 @@ _STYLES = [
 ]
 
 _SUBJECTS = (
-    "the old lighthouse keeper|a young engineer|my neighbour's cat|the central bank|nobody|"
+    "the old lighthouse keeper|a young engineer|my neighbour's cat|a bank|nobody|"
     "every second visitor|the orchestra|an unmanned probe|the committee|Dr. Watanabe|"
     "the river Elbe|a small bakery in Lyon|our new compiler|the defence minister|she"
 ).split("|")
 _VERBS = (
-    "repaired|forgot|measured|sold|photographed|questioned|translated|followed|postponed|painted|"
+    "repaired|forgot|measured|sold|photographed|questioned|translated|followed|postponed|"
     "rejected|discovered|is looking for|would have liked|never understood"
 ).split("|")
 _OBJECTS = (
-    "the broken clock|three kilos of apples|an eigenvalue problem|the northern border|a rare orchid|"
+    "the broken clock|three kilos of apples|an eigenvalue problem|the border|a rare orchid|"
     "the quarterly report|Bach's second partita|the password of the server|a pair of red shoes|"
     "the theory of plate tectonics|yesterday's newspaper|the vaccine's side effects|nothing at all|"
     "the shortest path between two nodes|interest rates"
 ).split("|")
 _ENDINGS = (
-    "before the storm came|in less than forty-five minutes|although it was Sunday|with great care|"
+    "before the storm came|in less than forty-five minutes|although it was Sunday|with care|"
     "without telling anyone|for the 3rd time since 1998|at 7:30 p.m.|under a full moon|"
     "on the way to Kathmandu|because of a typo|as the manual says|and went home|so they say|"
     "despite heavy traffic|again"
@@ -133,9 +133,7 @@ def sentence(rng: random.Random) -> str:
 
 def paragraph(rng: random.Random, sentences: int) -> str:
     """That many sentences, spaced as people do."""
-    return rng.choice([" ", "  ", "\n", "\n\n", " "]).join(
-        sentence(rng) for _ in range(sentences)
-    )
+    return rng.choice([" ", "  ", "\n", "\n\n", " "]).join(sentence(rng) for _ in range(sentences))
 
 
 def golden_texts() -> list[str]:

@@ -1,0 +1,56 @@
+import numpy as np
+from conftest import DATA
+from golden import HIDDEN_TOLERANCE, Golden
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gtenp.batch import PackedBatch, pack
+from gtenp.checkpoint import load_weights
+from gtenp.config import BertConfig
+from gtenp.encoder import Encoder
+from gtenp.tokenizer import Tokenizer
+
+
+def load(folder):
+    config = BertConfig.from_folder(folder)
+    return Encoder(load_weights(folder, config), config)
+
+
+def test_gte_smalls_shape_equals_transformers_at_all_13_levels(gte_small):
+    golden = Golden("gte-small")
+    encoder, tokenizer = load(gte_small), Tokenizer.from_folder(gte_small)
+    for i, text in enumerate(golden.facts["traced"]):
+        batch = pack([tokenizer(text)["input_ids"]])
+        states = np.stack(list(encoder.hidden_states(batch)))
+        assert states.dtype == np.float32
+        assert np.abs(states - golden.arrays[f"hidden_states.{i}"]).max() <= HIDDEN_TOLERANCE
+
+
+def test_padded_pairs_of_the_tiny_model_equal_transformers():
+    golden = Golden("tiny").arrays
+    mask = golden["attention_mask"].astype(bool)
+    batch = PackedBatch(
+        golden["input_ids"][mask],
+        golden["token_type_ids"][mask],
+        np.broadcast_to(np.arange(mask.shape[1]), mask.shape)[mask],
+        np.concatenate(([0], np.cumsum(mask.sum(axis=1)))),
+    )
+    states = np.stack(list(load(DATA / "tiny").hidden_states(batch)))
+    assert np.abs(states - golden["hidden_states_float32"][:, mask]).max() <= HIDDEN_TOLERANCE
+
+
+ENCODER = load(DATA / "tiny")
+SEQUENCE = st.lists(st.integers(0, 100), min_size=1, max_size=64)
+SEQUENCES = st.lists(SEQUENCE, min_size=1, max_size=12)
+
+
+@settings(deadline=None)
+@given(SEQUENCES)
+def test_packed_equals_one_at_a_time_for_any_composition(sequences):
+    together = ENCODER.forward(pack(sequences))
+    alone = np.concatenate([ENCODER.forward(pack([sequence])) for sequence in sequences])
+    assert np.abs(together - alone).max() <= 2e-6
+
+
+def test_an_empty_batch_gives_no_rows():
+    assert ENCODER.forward(pack([])).shape == (0, 32)

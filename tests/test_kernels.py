@@ -1,0 +1,56 @@
+import math
+
+import numpy as np
+import pytest
+
+from gtenp import kernels, reference
+from gtenp.checkpoint import LayerNorm
+
+
+def exact_gelu(x: np.ndarray) -> np.ndarray:
+    """x · Φ(x) in float64, through erfc, which keeps its digits where 1 + erf loses them."""
+    return np.array(
+        [0.5 * v * math.erfc(-v / math.sqrt(2.0)) for v in x.astype(np.float64).tolist()]
+    )
+
+
+def test_gelu_is_within_its_stated_error_over_the_whole_float32_range():
+    largest = float(np.finfo(np.float32).max)
+    sizes = np.concatenate([np.linspace(0, 12, 120_001), np.geomspace(1e-38, largest, 20_000)])
+    x = np.concatenate([sizes, -sizes]).astype(np.float32)
+    expected = exact_gelu(x)
+    found = x.copy()
+    kernels.gelu_(found)
+    half_ulp = np.spacing(np.abs(expected).astype(np.float32)) / 2
+    assert (np.abs(found - expected) <= np.maximum(1.5e-7, half_ulp)).all()
+
+
+def test_gelu_equals_the_reference_for_any_block_count():
+    x = np.random.default_rng(0).normal(0, 2, (3, 40_001)).astype(np.float32)
+    found = x.copy()
+    kernels.gelu_(found)
+    assert np.abs(found - reference.gelu(x)).max() <= 4e-7
+
+
+def test_layer_norm_equals_the_reference():
+    rng = np.random.default_rng(1)
+    x = rng.normal(3, 2, (50, 384)).astype(np.float32)
+    weight, bias = rng.normal(1, 0.3, (2, 384)).astype(np.float32)
+    expected = reference.layer_norm(
+        x.astype(np.float64), LayerNorm(weight.astype(float), bias.astype(float)), 1e-12
+    )
+    kernels.layer_norm_(x, weight, bias, 1e-12)
+    assert x.dtype == np.float32
+    assert np.abs(x - expected).max() <= 2e-6
+
+
+@pytest.mark.parametrize("size", [1.0, 1e4])
+def test_attention_equals_the_reference_and_does_not_overflow(size):
+    rng = np.random.default_rng(2)
+    query, key, value = rng.normal(0, 1, (3, 4, 7, 16)).astype(np.float32)
+    query *= size
+    context = np.empty_like(query)
+    kernels.attend(query, key, value, context)
+    scores = query.astype(np.float64) @ key.astype(np.float64).transpose(0, 2, 1)
+    expected = reference.softmax(scores) @ value
+    assert np.abs(context - expected).max() <= 1e-6 * max(1.0, size)

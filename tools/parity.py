@@ -1,0 +1,127 @@
+"""Compare gtenp with the installed torch and transformers, on fresh random texts: `make parity`.
+
+usage: python tools/parity.py MINILM_FOLDER [SEED]
+
+For all-MiniLM-L6-v2 and for gte-small's shape with random weights it prints, level by level, the
+largest and the mean absolute difference of the hidden states: gtenp's float32 encoder against
+transformers' float32, and reference.py in float64 against torch's float64. Exit status 1 where
+token ids differ or a tolerance is left.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
+
+from make_goldens import hidden_states, load_model, load_tokenizer  # noqa: E402
+from random_model import GTE_SMALL, write_model, write_sentence_files  # noqa: E402
+from texts import golden_texts, paragraph  # noqa: E402
+
+from gtenp import Embedder, reference  # noqa: E402
+from gtenp.batch import pack  # noqa: E402
+from gtenp.checkpoint import astype, load_weights  # noqa: E402
+from gtenp.encoder import Encoder  # noqa: E402
+
+FLOAT32_TOLERANCE = 2e-5
+FLOAT64_TOLERANCE = 1e-10
+EMBEDDING_TOLERANCE = 1e-6
+
+
+def random_texts(rng: random.Random) -> list[str]:
+    """Paragraphs of many lengths, and random slices of the golden texts glued together."""
+    styles = golden_texts()
+    glued = [
+        " ".join(text[: rng.randrange(80)] for text in rng.sample(styles, rng.randrange(1, 6)))
+        for _ in range(40)
+    ]
+    return [paragraph(rng, 1 + i // 2) for i in range(40)] + glued
+
+
+class Differences:
+    """The largest and the mean difference of each level, gathered over texts."""
+
+    def __init__(self) -> None:
+        self.largest: list[np.ndarray] = []
+        self.mean: list[np.ndarray] = []
+
+    def add(self, ours: np.ndarray, theirs: np.ndarray) -> None:
+        """Two times [L + 1, S, H]."""
+        difference = np.abs(ours.astype(np.float64) - theirs)
+        self.largest.append(difference.max(axis=(1, 2)))
+        self.mean.append(difference.mean(axis=(1, 2)))
+
+    def columns(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.max(self.largest, axis=0), np.mean(self.mean, axis=0)
+
+
+def compare(title: str, folder: Path, texts: list[str]) -> bool:
+    """Print the table of one model; True where every tolerance holds."""
+    embedder, tokenizer = Embedder(folder), load_tokenizer(folder)
+    limit = {"truncation": True, "max_length": embedder.max_seq_length}
+    ids = tokenizer(texts, **limit)["input_ids"]
+    equal = embedder.tokenizer(texts, **limit)["input_ids"] == ids
+    weights = load_weights(folder, embedder.config)
+    encoder, doubles = Encoder(weights, embedder.config), astype(weights, np.float64)
+    single, double = load_model(folder, torch.float32), load_model(folder, torch.float64)
+
+    float32, float64, expected = Differences(), Differences(), []
+    for i, sequence in enumerate(ids):
+        states = hidden_states(single, sequence)
+        expected.append(states[-1].mean(axis=0))
+        batch = pack([sequence])
+        float32.add(np.stack(list(encoder.hidden_states(batch))), states)
+        if i % 8 == 0:
+            trace = reference.forward(doubles, embedder.config, batch.input_ids)
+            float64.add(np.stack(trace.hidden_states), hidden_states(double, sequence))
+    theirs = np.stack(expected)
+    theirs /= np.linalg.norm(theirs, axis=1, keepdims=True)
+    apart = float(np.abs(embedder.encode(texts) - theirs).max())
+
+    print(f"\n{title}: {len(texts)} texts, {sum(map(len, ids)):,} tokens")
+    print(f"token ids {'equal' if equal else 'DIFFER'}")
+    print("             encoder, float32         reference, float64")
+    print("layer      max abs    mean abs       max abs    mean abs")
+    (largest, mean), (largest64, mean64) = float32.columns(), float64.columns()
+    for level in range(len(largest)):
+        name = f"{level:5}" if level else "embed"
+        print(
+            f"{name}   {largest[level]:10.2e}  {mean[level]:10.2e}"
+            f"    {largest64[level]:10.2e}  {mean64[level]:10.2e}"
+        )
+    print(f"sentence embeddings, in batches: max abs {apart:.2e}")
+    return bool(
+        equal
+        and largest.max() <= FLOAT32_TOLERANCE
+        and largest64.max() <= FLOAT64_TOLERANCE
+        and apart <= EMBEDDING_TOLERANCE
+    )
+
+
+def main(minilm: str, seed: str | None = None) -> int:
+    chosen = int(seed) if seed else time.time_ns() % 1_000_000
+    print(f"seed {chosen}, torch {torch.__version__}, transformers {transformers.__version__}")
+    rng = random.Random(chosen)
+    with tempfile.TemporaryDirectory() as temporary:
+        words = (ROOT / "tests/data/vocab-uncased.txt").read_text(encoding="utf-8").splitlines()
+        shaped = write_model(Path(temporary, "gte-small"), GTE_SMALL, chosen, words, np.float16)
+        write_sentence_files(shaped, max_seq_length=512)
+        results = [
+            compare("all-MiniLM-L6-v2", Path(minilm), random_texts(rng)),
+            compare("gte-small's shape, random weights", shaped, random_texts(rng)[::2]),
+        ]
+    print("\nwithin tolerance" if all(results) else "\nOUT OF TOLERANCE")
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
