@@ -6,7 +6,7 @@ BIN := .venv/bin
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: .venv/installed ## install gtenp, fetch a model, compare four sentences
@@ -30,6 +30,35 @@ lint: .venv/lint ## ruff and mypy --strict
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+.PHONY: test-blas
+test-blas: .venv/test ## run the numeric tests under several of OpenBLAS's kernels
+	@$(BIN)/gtenp pull $(MODEL) --from index > /dev/null
+	@for kernel in '' Sandybridge Haswell; do \
+	  echo "OPENBLAS_CORETYPE=$${kernel:-(unset)}"; \
+	  env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $${kernel:+OPENBLAS_CORETYPE=$$kernel} \
+	    $(BIN)/pytest -q tests/test_kernels.py tests/test_reference.py tests/test_encoder.py \
+	    tests/test_bert.py tests/test_embedder.py || exit 1; \
+	done
+
+.PHONY: test-pythons
+test-pythons: .venv/test ## run the suite on each Python, 3.10 to 3.13, found here
+	@$(BIN)/gtenp pull $(MODEL) --from index > /dev/null
+	@$(BIN)/python tools/test_pythons.py
+
+.PHONY: parity
+parity: .venv-parity/installed ## compare live with torch and transformers, layer by layer
+	@folder=$$(.venv-parity/bin/gtenp pull $(MODEL) --from index) && \
+	  HF_HUB_OFFLINE=1 .venv-parity/bin/python tools/parity.py "$$folder"
+
+.PHONY: goldens
+goldens: .venv-parity/installed ## write tests/data anew from torch and transformers
+	@folder=$$(.venv-parity/bin/gtenp pull $(MODEL) --from index) && \
+	  HF_HUB_OFFLINE=1 .venv-parity/bin/python tools/make_goldens.py "$$folder"
+
+.PHONY: bench-cold-start
+bench-cold-start: .venv/installed ## fresh process to first vector, against bare NumPy
+	@$(BIN)/python tools/bench_cold_start.py "$$($(BIN)/gtenp pull $(MODEL) --from index)"
+
 .PHONY: clean
 clean: ## remove the environments (pulled models stay in the cache)
 	rm -rf .venv .venv-*
@@ -41,6 +70,13 @@ index, check that it can be reached: \`pip config list\` shows which one is aske
 	@$(PYTHON) -m venv .venv || { echo "$@: $(PYTHON) has no venv module; install it \
 	(Debian: python3-venv) or set PYTHON=…"; exit 1; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable . || $(FAILED)
+	@touch $@
+
+.venv-parity/installed: pyproject.toml
+	@$(PYTHON) -m venv .venv-parity
+	@.venv-parity/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 || $(FAILED)
+	@.venv-parity/bin/pip install --quiet --disable-pip-version-check --editable '.[parity]' \
+	  || $(FAILED)
 	@touch $@
 
 .venv/test .venv/lint: .venv/%: .venv/installed

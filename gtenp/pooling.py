@@ -36,5 +36,6 @@ def normalize(embeddings: Float32) -> Float32:
     >>> normalize(np.array([[3, 4], [0, 0]], np.float32)).round(4).tolist()
     [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
     """
-    lengths: Float32 = np.linalg.norm(embeddings, axis=-1, keepdims=True)
-    return embeddings / np.maximum(lengths, np.float32(1e-12))  # PyTorch's own floor
+    lengths = np.linalg.norm(embeddings, axis=-1, keepdims=True)
+    normed: Float32 = np.divide(embeddings, np.maximum(lengths, 1e-12))  # PyTorch's own floor
+    return normed

@@ -1,6 +1,7 @@
 import numpy as np
 from conftest import DATA
 from golden import HIDDEN_TOLERANCE, Golden
+from gtenp.tokenizer import Tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -8,7 +9,6 @@ from gtenp.batch import PackedBatch, pack
 from gtenp.checkpoint import load_weights
 from gtenp.config import BertConfig
 from gtenp.encoder import Encoder
-from gtenp.tokenizer import Tokenizer
 
 
 def load(folder):

@@ -1,0 +1,160 @@
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from conftest import DATA
+from texts import CARD
+
+import gtenp
+from gtenp import Embedder
+from gtenp.cli import main
+
+TINY = str(DATA / "tiny")
+
+
+def run(*arguments, stdin=None, **environment):
+    """The command line in this process: what it printed, what it complained of, its status."""
+    return CliRunner(env={"GTENP_MODEL": None, **environment}).invoke(main, arguments, input=stdin)
+
+
+def gtenp_process(*arguments, **options):
+    """The command line as a process of its own."""
+    command = [sys.executable, "-m", "gtenp", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, **options)
+
+
+# ── embed ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_embed_prints_one_line_of_json_a_text_that_reads_back_to_the_last_bit():
+    result = run("embed", "--model", TINY, *CARD)
+    assert result.exit_code == 0
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    np.testing.assert_array_equal(np.array(lines, np.float32), Embedder(TINY).encode(CARD))
+
+
+def test_embed_reads_lines_of_standard_input():
+    result = run("embed", "--model", TINY, stdin="hello\r\n\nworld")
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    expected = Embedder(TINY).encode(["hello", "", "world"])
+    np.testing.assert_array_equal(np.array(lines, np.float32), expected)
+
+
+def test_embed_of_no_lines_prints_nothing():
+    result = run("embed", "--model", TINY, stdin="")
+    assert (result.exit_code, result.stdout) == (0, "")
+
+
+def test_embed_writes_a_numpy_file(tmp_path):
+    output = tmp_path / "out.npy"
+    result = run("embed", "--model", TINY, "-o", str(output), *CARD)
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    np.testing.assert_array_equal(np.load(output), Embedder(TINY).encode(CARD))
+    assert list(tmp_path.iterdir()) == [output]
+
+
+def test_embed_leaves_nothing_where_it_cannot_write(tmp_path):
+    result = run("embed", "--model", TINY, "-o", str(tmp_path / "no" / "out.npy"), "text")
+    assert result.exit_code == 2
+    assert "No such file" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_embed_names_the_line_that_is_not_utf8():
+    result = run("embed", "--model", TINY, stdin=b"fine\nbad \xff byte\n")
+    assert result.exit_code == 2
+    assert "standard input, line 2: byte 4 is not UTF-8" in result.stderr
+
+
+# ── similarity, info ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_similarity_scores_the_first_against_the_others_times_100():
+    result = run("similarity", "--model", TINY, *CARD)
+    assert result.exit_code == 0
+    embedder = Embedder(TINY)
+    embeddings = embedder.encode(CARD)
+    scores = embedder.similarity(embeddings[0], embeddings[1:])[0] * 100
+    shown = result.stdout.splitlines()
+    assert shown[0] == CARD[0]
+    for line, other, score in zip(shown[1:4], CARD[1:], scores, strict=True):
+        assert line == f"{score:8.2f}  {other}"
+    assert TINY in shown[4]
+    assert "32 dimensions" in shown[4]
+
+
+def test_info_tells_what_was_understood_to_people_and_to_programs():
+    told = json.loads(run("info", TINY, "--json").stdout)
+    assert told["dimension"] == 32
+    assert told["pooling"] == "mean"
+    assert told["normalize"] is False
+    assert told["dtype"] == "float32"
+    assert told["weights_bytes"] == os.path.getsize(f"{TINY}/model.safetensors")
+    text = run("info", "--model", TINY).stdout
+    assert all(key in text for key in told)
+
+
+# ── which model ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_environment_names_the_model():
+    result = run("info", "--json", GTENP_MODEL=TINY)
+    assert json.loads(result.stdout)["folder"] == TINY
+
+
+def test_a_default_that_cannot_be_had_says_what_was_tried_and_how_to_get_one(tmp_path):
+    environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    environment = {k: v for k, v in environment.items() if k not in ("GTENP_MODEL", "HF_HUB_CACHE")}
+    result = gtenp_process("embed", "text", env=environment)
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+    for part in ("Supabase/gte-small", "HF_HUB_OFFLINE", "gtenp pull", "--from index", "--model"):
+        assert part in result.stderr
+
+
+# ── errors ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_broken_model_ends_in_one_sentence_and_status_2(tiny):
+    (tiny / "model.safetensors").write_bytes(b"rubbish!")
+    result = gtenp_process("embed", "--model", str(tiny), "text")
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"Error: {tiny}/model.safetensors: ")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_debug_shows_the_traceback(tiny):
+    (tiny / "config.json").unlink()
+    result = gtenp_process("--debug", "embed", "--model", str(tiny), "text")
+    assert "Traceback" in result.stderr
+    assert "ModelFileError" in result.stderr
+
+
+def test_a_missing_folder_ends_in_status_2(tmp_path):
+    result = run("info", str(tmp_path / "nowhere"))
+    assert result.exit_code == 2
+    assert "no such folder" in result.stderr
+
+
+@pytest.mark.parametrize("arguments", [["similarity", "one text"], ["embed", "--nonsense"]])
+def test_wrong_usage_ends_in_status_2(arguments):
+    assert run(*arguments).exit_code == 2
+
+
+def test_a_reader_that_goes_away_ends_it_quietly():
+    command = f"{sys.executable} -m gtenp embed --model {TINY} a b c d e f g | head -c 1"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    assert result.stderr == ""
+
+
+def test_version_and_help():
+    assert run("--version").stdout.strip() == f"gtenp, version {gtenp.__version__}"
+    for verb in ("embed", "similarity", "info", "pull"):
+        assert verb in run("--help").stdout
+        assert run(verb, "--help").exit_code == 0
