@@ -12,7 +12,7 @@ from gtenp.batch import length_sorted, pack
 from gtenp.checkpoint import load_weights
 from gtenp.config import BertConfig, SentenceConfig
 from gtenp.encoder import Encoder
-from gtenp.errors import InputError
+from gtenp.errors import InputError, ModelFileError
 from gtenp.pooling import normalize, pool
 from gtenp.similarity import cos_sim
 from gtenp.tokenizer import Tokenizer
@@ -46,6 +46,13 @@ class Embedder:
         self.config = BertConfig.from_folder(self.folder)
         self.sentence_config = SentenceConfig.from_folder(self.folder)
         self.tokenizer = Tokenizer.from_folder(self.folder)
+        largest = self.tokenizer.spec.largest_id
+        if largest >= self.config.vocab_size:
+            raise ModelFileError(
+                self.folder / "config.json",
+                f"vocab_size is {self.config.vocab_size}, but the tokenizer's ids go up to "
+                f"{largest}; copy all files from the same model",
+            )
         self._encoder = Encoder(load_weights(self.folder, self.config), self.config)
         self.max_seq_length = min(
             self.sentence_config.max_seq_length or self.tokenizer.model_max_length,
@@ -87,6 +94,8 @@ class Embedder:
         None leaves the choice to the model's own files. A text of more than ``max_seq_length``
         tokens is cut there. InputError names the place of what is not a str.
         """
+        if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+            raise InputError(f"batch_size: {batch_size!r}; wanted a whole number from 1, or None")
         texts = [sentences] if isinstance(sentences, str) else _as_list(sentences)
         token_ids = self.tokenizer(texts, truncation=True, max_length=self.max_seq_length)[
             "input_ids"

@@ -31,8 +31,7 @@ def gelu_(x: Float32) -> None:
     """reference.gelu in place, for a C-contiguous array of any shape.
 
     Written as relu(x) - |x| · Φ(-|x|): the second term vanishes on both sides, so nothing cancels,
-    as 1 + erf does for negative x. Max error: 1.5e-7 or half a unit in the last place, whichever
-    is larger.
+    as 1 + erf does for negative x. Max error: half a unit in the last place, and 1e-7.
     """
     flat = x.reshape(-1)
     magnitude, square, tail = (np.empty(min(_BLOCK, flat.size), np.float32) for _ in range(3))

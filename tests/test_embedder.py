@@ -146,7 +146,8 @@ def test_what_is_no_text_and_no_list_is_named(sentences):
 
 @pytest.mark.parametrize("wrong", [None, 7, b"bytes", ["nested"], float("nan")])
 def test_an_element_that_is_no_str_is_named_with_its_place(wrong):
-    with pytest.raises(InputError, match=rf"2.*{type(wrong).__name__}"):
+    found = "None" if wrong is None else type(wrong).__name__
+    with pytest.raises(InputError, match=rf"\[2\].*{found}"):
         TINY.encode(["fine", "fine too", wrong])
 
 
@@ -161,8 +162,8 @@ def test_a_lone_surrogate_is_named_with_its_place():
         TINY.encode(["fine", "half \ud83d of an emoji"])
 
 
-def test_a_vocabulary_larger_than_the_embedding_table_is_an_error(edit_json, tiny):
+def test_a_vocabulary_larger_than_the_embedding_table_is_an_error(tiny):
     words = (tiny / "vocab.txt").read_text(encoding="utf-8")
     (tiny / "vocab.txt").write_text(words + "extra\n", encoding="utf-8")
-    with pytest.raises(ModelFileError, match="vocab"):
+    with pytest.raises(ModelFileError, match="the tokenizer's ids go up to"):
         Embedder(tiny)

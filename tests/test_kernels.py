@@ -21,15 +21,16 @@ def test_gelu_is_within_its_stated_error_over_the_whole_float32_range():
     expected = exact_gelu(x)
     found = x.copy()
     kernels.gelu_(found)
-    half_ulp = np.spacing(np.abs(expected).astype(np.float32)) / 2
-    assert (np.abs(found - expected) <= np.maximum(1.5e-7, half_ulp)).all()
+    with np.errstate(over="ignore"):  # beyond the largest float32 lies infinity
+        half_ulp = np.spacing(np.abs(expected).astype(np.float32)) / 2
+    assert (np.abs(found - expected) <= half_ulp + 1e-7).all()
 
 
 def test_gelu_equals_the_reference_for_any_block_count():
     x = np.random.default_rng(0).normal(0, 2, (3, 40_001)).astype(np.float32)
     found = x.copy()
     kernels.gelu_(found)
-    assert np.abs(found - reference.gelu(x)).max() <= 4e-7
+    assert np.abs(found - reference.gelu(x.astype(np.float64))).max() <= 3.5e-7
 
 
 def test_layer_norm_equals_the_reference():
