@@ -162,6 +162,8 @@ def _download(
     once the files are there that ``missing_files`` asks for. So those come after what they vouch
     for: settings and module folders, modules.json, weights, config.json.
     """
+    import shutil
+
     from huggingface_hub import HfApi, constants, hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
 
@@ -196,6 +198,8 @@ def _download(
         failure = f"the Hub ({constants.ENDPOINT}): {_reason(error, revision)}"
         raise _not_found(model, (*looked, failure)) from error
     folder = Path(config).parent
+    if into is not None:
+        shutil.rmtree(into / ".cache", ignore_errors=True)  # the download's own notes
     if missing := missing_files(folder, modules_optional="modules.json" not in listed):
         failure = f"{folder}: lacks {', '.join(missing)} after the download"
         raise _not_found(model, (*looked, failure))
