@@ -162,7 +162,8 @@ class _Handler(BaseHTTPRequestHandler):
         content = repository.files[name]
         if not name.endswith(".safetensors") or large:
             etag = hashlib.sha1(content).hexdigest()
-            return self._send(content, commit | {"ETag": f'"{etag}"'})
+            called = {"Content-Disposition": f'inline; filename="{name.rpartition("/")[2]}";'}
+            return self._send(content, commit | called | {"ETag": f'"{etag}"'})
         redirect = {
             # another host, as far as a client can tell: it has no business with the token
             "Location": f"{self.stand_in.url}{self.path}?large".replace("127.0.0.1", "localhost"),
