@@ -110,9 +110,6 @@ def test_a_revision_can_be_named(the_hub: StandInHub) -> None:
     commit = the_hub.repositories["org/tiny"].commit
     status, out, _ = run("org/tiny", "--revision", commit)
     assert (status, Path(out.strip()).name) == (0, commit)
-    status, _, err = run("org/tiny", "--revision", "v9")
-    assert status == 2
-    assert "has the model, but no revision v9" in err
 
 
 def test_the_index_is_asked_through_pip(monkeypatch: pytest.MonkeyPatch) -> None:

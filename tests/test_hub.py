@@ -65,6 +65,9 @@ def finish(process: subprocess.Popen[str]) -> str:
 
 PULL = "print(hub.pull('org/tiny', to=sys.argv[1] if sys.argv[1:] else None))"
 
+# huggingface_hub waits a second before each of six tries
+IMPATIENT = "import time; time.sleep = lambda _: None\n"
+
 
 def pull(*arguments: str) -> Path:
     return Path(finish(start(PULL, *arguments)))
@@ -372,7 +375,7 @@ def test_a_hub_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatch) 
 def test_a_transfer_that_is_cut_once_goes_on_where_it_was(the_hub: StandInHub) -> None:
     the_hub.halved, the_hub.cuts = "model.safetensors", 1
     the_hub.go_on.set()
-    assert contents(pull()) == NEEDED
+    assert contents(Path(finish(start(IMPATIENT + PULL)))) == NEEDED
 
 
 @pytest.mark.parametrize("to", [(), ("there",)], ids=["cache", "folder"])
@@ -380,9 +383,8 @@ def test_a_cut_connection_leaves_no_model_and_the_next_try_succeeds(
     the_hub: StandInHub, to: tuple[str, ...]
 ) -> None:
     the_hub.halved, the_hub.cuts = "model.safetensors", 100
-    impatient = "import time; time.sleep = lambda _: None\n"  # huggingface_hub tries six times
     with pytest.raises(GtenpError, match=r"the Hub .*: RemoteProtocolError"):
-        finish(start(impatient + PULL, *to))
+        finish(start(IMPATIENT + PULL, *to))
     assert hub.find(MODEL) is None
     assert not Path("there").exists()
     the_hub.halved = None
@@ -429,7 +431,7 @@ def test_two_processes_pull_the_same_model_at_once(
     assert second.stdout
     assert second.stdout.readline() == "started\n"
     with pytest.raises(subprocess.TimeoutExpired):  # it waits for the first
-        second.wait(timeout=0.9)
+        second.wait(timeout=0.6)
     the_hub.go_on.set()
     folders = {finish(first), finish(second)}
     assert len(folders) == 1
