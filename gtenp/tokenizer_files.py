@@ -87,6 +87,11 @@ class TokenizerSpec:
         """Whether accents go; where nothing is said, a lowercasing tokenizer strips them."""
         return self.lowercase if self.strip_accents is None else self.strip_accents
 
+    @property
+    def largest_id(self) -> int:
+        """The largest id that any text can get."""
+        return max((*self.vocab.values(), *(token.id for token in self.added_tokens)))
+
 
 def read_folder(folder: Path) -> TokenizerSpec:
     """Read whichever of the five files are there; tokenizer.json or vocab.txt must be.
@@ -249,7 +254,7 @@ def _check_class(path: Path, config: dict[str, Any]) -> None:
 
 
 def _special_names(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
-    """What the two files call ``unk_token`` and so on; a value is a str or an added token's dict."""
+    """What the two files call ``unk_token`` and so on: a str or an added token's dict each."""
     names = {key: config[key] for key in DEFAULT_NAMES if config.get(key)}
     special = _special_tokens_map(folder, config)
     return names | {key: special[key] for key in DEFAULT_NAMES if special.get(key)}

@@ -1,7 +1,6 @@
 import numpy as np
 from conftest import DATA
 from golden import HIDDEN_TOLERANCE, Golden
-from gtenp.tokenizer import Tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,6 +8,7 @@ from gtenp.batch import PackedBatch, pack
 from gtenp.checkpoint import load_weights
 from gtenp.config import BertConfig
 from gtenp.encoder import Encoder
+from gtenp.tokenizer import Tokenizer
 
 
 def load(folder):

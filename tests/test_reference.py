@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 from golden import FLOAT64_TOLERANCE, HIDDEN_TOLERANCE, Golden
-from gtenp.tokenizer import Tokenizer
 
 from gtenp import reference
 from gtenp.checkpoint import astype, load_weights
 from gtenp.config import BertConfig
+from gtenp.tokenizer import Tokenizer
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ class _Group(click.Group):
         """Run the verb; what a user can mend becomes one sentence, unless --debug was given."""
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt:
+            ctx.exit(130)  # 128 + SIGINT, as shells count
         except (GtenpError, OSError) as error:
             if ctx.params["debug"] or isinstance(error, BrokenPipeError):
                 raise
