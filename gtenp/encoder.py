@@ -70,6 +70,7 @@ class Encoder:
         self._num_heads = config.num_attention_heads
         self._embeddings = weights
         self._embeddings_norm = _norm(weights.embeddings_norm, config)
+        self._activate_ = kernels.ACTIVATIONS[config.hidden_act]
         self._layers = [_layer(layer, config) for layer in weights.layers]
 
     def forward(self, batch: PackedBatch) -> Float32:
@@ -101,7 +102,7 @@ class Encoder:
         attended += x
         layer.attention_norm.apply_(attended)
         activation = layer.intermediate(attended)
-        kernels.gelu_(activation)
+        self._activate_(activation)
         y = layer.output(activation)
         y += attended
         layer.output_norm.apply_(y)
