@@ -116,7 +116,8 @@ def refuse_links_outside(folder: Path, within: str = "") -> None:
     allowed = [home]
     for snapshot in (home, os.path.dirname(home)):  # the model's folder, or a module's in it
         if os.path.basename(os.path.dirname(snapshot)) == "snapshots":
-            allowed.append(os.path.join(os.path.dirname(os.path.dirname(snapshot)), "blobs"))
+            repository = os.path.dirname(os.path.dirname(snapshot))
+            allowed.append(os.path.realpath(os.path.join(repository, "blobs")))
 
     def check(path: Path) -> None:
         target = os.path.realpath(path)

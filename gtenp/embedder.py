@@ -20,7 +20,13 @@ from gtenp.batch import length_sorted, pack
 from gtenp.checkpoint import load_dense, load_layer_norm, load_weights
 from gtenp.config import BertConfig, JsonObject, read_json
 from gtenp.encoder import Encoder
-from gtenp.errors import InputError, ModelFileError, TruncationWarning, UnsupportedModelError
+from gtenp.errors import (
+    GtenpError,
+    InputError,
+    ModelFileError,
+    TruncationWarning,
+    UnsupportedModelError,
+)
 from gtenp.pooling import PRECISIONS, dense, layer_norm, normalize, pool, quantize_embeddings
 from gtenp.sentence_config import Dense, LayerNorm, Normalize, SentenceConfig
 from gtenp.similarity import SIMILARITY, similarity_pairwise
@@ -303,6 +309,20 @@ class Embedder:
 
 def _load_tokenizer(folder: Path, config: BertConfig, do_lower_case: bool) -> Tokenizer:
     """The folder's tokenizer; ModelFileError where its ids are not the embedding table's rows."""
+    try:
+        return _checked_tokenizer(folder, config, do_lower_case)
+    except GtenpError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # One type in another's place, somewhere deep in a tokenizer's files: they hold hundreds.
+        raise ModelFileError(
+            folder / "tokenizer.json",
+            f"or a file beside it is not a tokenizer's ({type(error).__name__}: {error}); copy all "
+            "tokenizer files anew",
+        ) from error
+
+
+def _checked_tokenizer(folder: Path, config: BertConfig, do_lower_case: bool) -> Tokenizer:
     spec = read_folder(folder)
     if do_lower_case and not spec.lowercase:  # accents are left to what the files say of them
         spec = replace(spec, lowercase=True, strip_accents=spec.strips_accents)
