@@ -124,15 +124,17 @@ class AddedTokenMatcher:
             ):
                 continue
             if token.lstrip:
-                # No further back than the last token: it may have taken these spaces already.
+                # Not further back than the last token, which may have taken these spaces already.
                 while start > done and is_space(text[start - 1]):
                     start -= 1
+                start = max(start, done)
             if token.rstrip:
                 while stop < len(text) and is_space(text[stop]):
                     stop += 1
             if done < start:
                 yield done, start, None
-            yield start, stop, token
+            if start < stop:
+                yield start, stop, token
             done = stop
         if done < len(text):
             yield done, len(text), None
@@ -425,6 +427,8 @@ class Tokenizer:
         tokens = spec.added_tokens
         raw = {token.content: token for token in tokens if not token.normalized}
         normalized = {t.content.translate(self._normal): t for t in tokens if t.normalized}
+        # What normalizes to nothing can't be found; the reference would find it everywhere.
+        normalized.pop("", None)
         self._raw_tokens = AddedTokenMatcher(raw)
         self._normalized_tokens = AddedTokenMatcher(normalized)
         self._has_normalized_tokens = bool(normalized)
@@ -756,7 +760,11 @@ class Tokenizer:
     def _tokens(self) -> dict[int, str]:
         """id → token."""
         tokens = {number: token for token, number in self.spec.vocab.items()}
-        return tokens | {token.id: token.content for token in self.spec.added_tokens}
+        for token in self.spec.added_tokens:
+            # As the reference gives it back: in the form in which it is matched.
+            form = token.content.translate(self._normal) if token.normalized else token.content
+            tokens[token.id] = form
+        return tokens
 
     def _token(self, number: Any) -> str | None:
         try:
