@@ -29,10 +29,12 @@ from gtenp.batch_encoding import (
     Row,
     Sample,
     as_arrays,
+    fill_up,
     lay_out,
     make_plan,
     read_samples,
     surrogate_error,
+    token_type_ids,
     truncate,
 )
 from gtenp.errors import InputError
@@ -599,9 +601,10 @@ class Tokenizer:
         """
         samples, batched = read_samples(text, text_pair, is_split_into_words)
         paired = bool(samples) and samples[0].second is not None
+        special = (3 if paired else 2) if add_special_tokens else 0
         plan = make_plan(
             self.spec,
-            special_tokens=(3 if paired else 2) if add_special_tokens else 0,
+            special_tokens=special,
             padding=padding,
             truncation=truncation,
             max_length=max_length,
@@ -619,16 +622,16 @@ class Tokenizer:
             rows = [row.map(lambda piece: piece.id) for row in pieces]
         else:
             rows = self._rows(samples, plan, self._ids)
+        plan = plan.settled(rows)
         columns: dict[str, Any] = {}
         columns["input_ids"] = lay_out(
             rows, plan, self.cls_token_id, self.sep_token_id, self.pad_token_id or 0
         )
         if return_token_type_ids:
-            types = [Row(0, [0] * len(a), b and [1] * len(b)) for _, a, b in rows]
-            columns["token_type_ids"] = lay_out(types, plan, 0, 0, 0, last=1)
+            columns["token_type_ids"] = token_type_ids(rows, plan)
         if return_attention_mask:
-            ones = [Row(0, [1] * len(a), b and [1] * len(b)) for _, a, b in rows]
-            columns["attention_mask"] = lay_out(ones, plan, 1, 1, 0)
+            ones = [[1] * (special + len(a) + len(b or ())) for _, a, b in rows]
+            columns["attention_mask"] = fill_up(ones, plan, 0)
         if return_special_tokens_mask:
             zeros = [Row(0, [0] * len(a), b and [0] * len(b)) for _, a, b in rows]
             columns["special_tokens_mask"] = lay_out(zeros, plan, 1, 1, 1)

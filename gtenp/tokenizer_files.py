@@ -249,7 +249,7 @@ def _check_class(path: Path, config: dict[str, Any]) -> None:
 
 
 def _special_names(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
-    """What the two files call ``unk_token`` and so on; a value is a str or an added token's dict."""
+    """What the two files call ``unk_token`` and so on; each a str or an added token's dict."""
     names = {key: config[key] for key in DEFAULT_NAMES if config.get(key)}
     special = _special_tokens_map(folder, config)
     return names | {key: special[key] for key in DEFAULT_NAMES if special.get(key)}

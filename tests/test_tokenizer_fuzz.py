@@ -38,7 +38,7 @@ fragments = st.one_of(
     st.sampled_from(list("\0\x01\x7f\xad\u061c\u200b\u200d\u2060\ufeff\ufffd\ue000\U000e0041")),
     st.text("\u0300\u0301\u0323\u0345\u0334\u0344\u0f73\u1dfa\u3099" + SURVIVING_MARKS, max_size=4),
     st.text(st.characters(min_codepoint=0xA0, max_codepoint=0x2FFF), max_size=6),
-    st.sampled_from(["中国", "漢字かな", "각나", "\U0002b820\U0002b81f", "\uf900", "\U0002f800", "ﬁ"]),
+    st.sampled_from(["中国", "漢字かな", "각나", "\U0002b820\U0002b81f", "\uf900", "\U0002f800"]),
     st.sampled_from(["👩‍👩‍👧", "é́", "≠", "ά΅", "؟", "‽", "$1,000.00", "...", "a" * 99, "é" * 101]),
     st.text("ab[]#.é", max_size=8),
     st.text(max_size=5),
@@ -46,10 +46,7 @@ fragments = st.one_of(
 texts = st.lists(fragments, max_size=12).map("".join)
 
 flags = st.fixed_dictionaries(
-    {
-        name: st.booleans()
-        for name in ("single_word", "lstrip", "rstrip", "normalized", "special")
-    }
+    {name: st.booleans() for name in ("single_word", "lstrip", "rstrip", "normalized", "special")}
 )
 contents = st.one_of(
     st.text("aAbé .[]中\u0301", min_size=1, max_size=4),
@@ -83,7 +80,13 @@ def assert_equal(tokenizer: Any, theirs: Tokenizer, text: str, pair: str | None)
         wanted = theirs.encode(text, pair)
     except BaseException as error:
         if type(error).__name__ == "PanicException":
-            print("PANIC", ascii(text), {i:t for i,t in theirs.get_added_tokens_decoder().items() if i>4}, theirs.normalizer, error)
+            print(
+                "PANIC",
+                ascii(text),
+                {i: t for i, t in theirs.get_added_tokens_decoder().items() if i > 4},
+                theirs.normalizer,
+                error,
+            )
             reject()
         raise
     assert tokenizer(text, pair)["input_ids"] == wanted.ids

@@ -38,11 +38,22 @@ def telling_vocab() -> dict[str, int]:
     points += [*range(0xFB00, 0xFB50), *range(0xFF00, 0xFFF0), *range(0x10400, 0x104FF)]
     points += [*range(0x1D15E, 0x1D1C1), 0x4E2D, 0x56FD, 0x8C48]
     chars = [chr(point) for point in points]
-    words = [*SPECIAL, *chars, *(f"##{char}" for char in chars), "The", "the", "Été", "ete", "##ing"]
+    words = [
+        *SPECIAL,
+        *chars,
+        *(f"##{char}" for char in chars),
+        "The",
+        "the",
+        "Été",
+        "ete",
+        "##ing",
+    ]
     return {word: number for number, word in enumerate(dict.fromkeys(words))}
 
 
-def reference(vocab: dict[str, int], added: tuple[AddedToken, ...] = (), **options: Any) -> Tokenizer:
+def reference(
+    vocab: dict[str, int], added: tuple[AddedToken, ...] = (), **options: Any
+) -> Tokenizer:
     """``BertTokenizerFast(vocab=…)`` without transformers: the same parts, put together alike.
 
     ``options`` are BertNormalizer's, and ``max_input_chars_per_word``, ``prefix`` and ``cleanup``.
