@@ -174,6 +174,8 @@ def decompose(char: str) -> str:
     >>> [f"{ord(part):x}" for part in decompose("각")]
     ['1100', '1161', '11a8']
     """
+    if char.isascii():  # a process that sees only ASCII need not parse the largest table
+        return char
     syllable = ord(char) - 0xAC00
     if 0 <= syllable < 11172:  # Hangul syllables: section 3.12 of the Unicode standard
         lead, rest = divmod(syllable, 21 * 28)
