@@ -94,6 +94,13 @@ def decompositions() -> dict[int, str]:
     return {point: "".join(map(chr, parts)) for point, *parts in table("DECOMPOSITIONS")}
 
 
+@cache
+def combining_classes() -> dict[str, int]:
+    """Each mark's canonical combining class, where that is not 0: U+0301 → 230."""
+    runs = table("COMBINING_CLASSES")
+    return {chr(p): number for first, last, number in runs for p in range(first, last + 1)}
+
+
 # ── Stage 1: added tokens, in the raw text ────────────────────────────────────────────────────────
 
 
@@ -235,13 +242,7 @@ def normalize(char: str, spec: TokenizerSpec) -> str:
 @cache
 def sortable_marks() -> re.Pattern[str]:
     """Finds the characters that are, or contain, a mark that NFD sorts and that survives."""
-    classes = table("COMBINING_CLASSES")
-    sortable = {
-        char
-        for first, last, _ in classes
-        for char in map(chr, range(first, last + 1))
-        if not within("MARKS", char)
-    }
+    sortable = {mark for mark in combining_classes() if not within("MARKS", mark)}
     sortable |= {chr(p) for p, parts in decompositions().items() if sortable.intersection(parts)}
     return re.compile(f"[{''.join(sorted(sortable))}]")
 
@@ -256,7 +257,7 @@ def sort_marks(text: str) -> tuple[str, list[int]]:
     (['61', '1d165', '302e', '62'], [0, 1, 2, 3])
     """
     parts = [(part, n == 0) for char in text for n, part in enumerate(decompose(char))]
-    classes = [(entry("COMBINING_CLASSES", part) or (0,))[-1] for part, _ in parts]
+    classes = [combining_classes().get(part, 0) for part, _ in parts]
     # What has class 0 stays where it is, and the marks stay behind it.
     bases = accumulate(number == 0 for number in classes)
     keys = list(zip(bases, classes, strict=True))
