@@ -151,10 +151,19 @@ def fill_up(laid: list[list[Token]], plan: Plan, pad: Token) -> list[list[Token]
     return [row + filler for filler, row in zip(fillers, laid, strict=True)]
 
 
+def fill(rows: list[Row], first: int, second: int) -> list[Row]:
+    """Rows of the same lengths with one value for each text's tokens.
+
+    >>> fill([Row(0, [7, 8], [9])], 0, 1)
+    [Row(sample=0, first=[0, 0], second=[1])]
+    """
+    return [Row(n, [first] * len(a), b and [second] * len(b)) for n, a, b in rows]
+
+
 def token_type_ids(rows: list[Row], plan: Plan) -> list[list[int]]:
     """0 for [CLS], the first text and its [SEP], 1 for the second text and its [SEP].
 
-    >>> token_type_ids([Row(0, [7, 8], [9])], Plan())
+    >>> token_type_ids([Row(0, [7, 8], [9])], Plan(special_tokens=3))
     [[0, 0, 0, 0, 1, 1]]
     """
     around, behind = (2, 1) if plan.special_tokens else (0, 0)
@@ -162,6 +171,16 @@ def token_type_ids(rows: list[Row], plan: Plan) -> list[list[int]]:
         [0] * (len(first) + around) + ([] if second is None else [1] * (len(second) + behind))
         for _, first, second in rows
     ]
+    return fill_up(laid, plan, 0)
+
+
+def attention_mask(rows: list[Row], plan: Plan) -> list[list[int]]:
+    """1 for every token, 0 for padding.
+
+    >>> attention_mask([Row(0, [7, 8], None)], Plan(pad_to=6))
+    [[1, 1, 1, 1, 0, 0]]
+    """
+    laid = [[1] * (plan.special_tokens + len(a) + len(b or ())) for _, a, b in rows]
     return fill_up(laid, plan, 0)
 
 

@@ -6,7 +6,8 @@ Read it in the order in which a text goes through it::
 
 The reference is ``tokenizers`` as transformers' ``BertTokenizerFast`` sets it up: its
 ``AddedVocabulary``, ``BertNormalizer``, ``BertPreTokenizer`` and ``WordPiece``. Its Unicode is not
-Python's; what it believes about each character is frozen in ``unicode_tables.py``.
+Python's; what it believes about each character is frozen in ``unicode_tables.py`` and looked up by
+``characters.py``.
 
 The files of a model folder are read in ``tokenizer_files.py``; truncation, padding and what a call
 returns are in ``batch_encoding.py``.
@@ -15,7 +16,6 @@ returns are in ``batch_encoding.py``.
 from __future__ import annotations
 
 import re
-from bisect import bisect
 from functools import cache, cached_property, partial
 from itertools import accumulate, chain, count
 from operator import index
@@ -29,7 +29,8 @@ from gtenp.batch_encoding import (
     Row,
     Sample,
     as_arrays,
-    fill_up,
+    attention_mask,
+    fill,
     lay_out,
     make_plan,
     read_samples,
@@ -37,6 +38,7 @@ from gtenp.batch_encoding import (
     token_type_ids,
     truncate,
 )
+from gtenp.characters import combining_classes, decompositions, entry, within
 from gtenp.errors import InputError
 from gtenp.tokenizer_files import AddedToken, TokenizerSpec, read_folder
 
@@ -52,54 +54,6 @@ if TYPE_CHECKING:
 # memory starts anew, which is cheaper than keeping count of what was used last.
 REMEMBERED = 65_536
 REMEMBERED_LENGTH = 32
-
-# ── What the reference believes about a character ─────────────────────────────────────────────────
-
-
-@cache
-def table(name: str) -> list[tuple[int, ...]]:
-    """A table of ``unicode_tables.py``, parsed: the first of ``CJK`` is (0x3400, 0x4DBF)."""
-    # Imported here, for a process that sees only ASCII needs few of them.
-    from gtenp import unicode_tables
-
-    items: str = getattr(unicode_tables, name)
-    return [tuple(int(number, 16) for number in item.split(":")) for item in items.split()]
-
-
-@cache
-def starts(name: str) -> list[int]:
-    """Where the ranges of a table start, for bisect."""
-    return [first for first, *_ in table(name)]
-
-
-def entry(name: str, char: str) -> tuple[int, ...] | None:
-    """The entry of a table of ranges within which a character lies.
-
-    >>> entry("CJK", "中"), entry("CJK", "か")
-    ((19968, 40959), None)
-    """
-    point = ord(char)
-    found = table(name)[bisect(starts(name), point) - 1]
-    return found if found[0] <= point <= found[1] else None
-
-
-def within(name: str, char: str) -> bool:
-    """Whether a table of ranges holds a character."""
-    return entry(name, char) is not None
-
-
-@cache
-def decompositions() -> dict[int, str]:
-    """Each character's full canonical decomposition, Hangul aside: 0xE9 → e and U+0301."""
-    return {point: "".join(map(chr, parts)) for point, *parts in table("DECOMPOSITIONS")}
-
-
-@cache
-def combining_classes() -> dict[str, int]:
-    """Each mark's canonical combining class, where that is not 0: U+0301 → 230."""
-    runs = table("COMBINING_CLASSES")
-    return {chr(p): number for first, last, number in runs for p in range(first, last + 1)}
-
 
 # ── Stage 1: added tokens, in the raw text ────────────────────────────────────────────────────────
 
@@ -486,12 +440,12 @@ class Tokenizer:
             words = filter(None, text.translate(self._split).split(" "))
         return list(chain.from_iterable(map(self._word_ids.__getitem__, words)))
 
-    def _first(self, text: str, count: int, encode: Encode) -> list[Any]:
-        """At least the first ``count`` tokens of a text, or all it has, and little work beyond."""
-        size = 8 * count
+    def _first(self, text: str, wanted: int, encode: Encode) -> list[Any]:
+        """At least the first tokens that are wanted, or all there are; little is read beyond."""
+        size = 8 * wanted
         while size < len(text):
             tokens = encode(self._head(text, size))
-            if len(tokens) >= count:
+            if len(tokens) >= wanted:
                 return tokens
             size *= 4
         return encode(text)
@@ -604,10 +558,9 @@ class Tokenizer:
         """
         samples, batched = read_samples(text, text_pair, is_split_into_words)
         paired = bool(samples) and samples[0].second is not None
-        special = (3 if paired else 2) if add_special_tokens else 0
         plan = make_plan(
             self.spec,
-            special_tokens=special,
+            special_tokens=(3 if paired else 2) if add_special_tokens else 0,
             padding=padding,
             truncation=truncation,
             max_length=max_length,
@@ -618,28 +571,25 @@ class Tokenizer:
             overflowing=return_overflowing_tokens,
         )
         if return_tensors not in (None, "np"):
-            raise InputError(f"return_tensors is {return_tensors!r}, gtenp gives 'np' or None")
+            raise InputError(f"return_tensors is {return_tensors!r}, wanted one of None, 'np'")
 
-        if return_offsets_mapping:
-            pieces = self._rows(samples, plan, self._pieces)
-            rows = [row.map(lambda piece: piece.id) for row in pieces]
-        else:
-            rows = self._rows(samples, plan, self._ids)
+        rows = self._rows(samples, plan, self._pieces if return_offsets_mapping else self._ids)
         plan = plan.settled(rows)
-        columns: dict[str, Any] = {}
-        columns["input_ids"] = lay_out(
-            rows, plan, self.cls_token_id, self.sep_token_id, self.pad_token_id or 0
-        )
+        spans = rows
+        if return_offsets_mapping:
+            spans = [row.map(lambda piece: piece.span) for row in rows]
+            rows = [row.map(lambda piece: piece.id) for row in rows]
+        pad = self.pad_token_id or 0
+        columns: dict[str, Any] = {
+            "input_ids": lay_out(rows, plan, self.cls_token_id, self.sep_token_id, pad)
+        }
         if return_token_type_ids:
             columns["token_type_ids"] = token_type_ids(rows, plan)
         if return_attention_mask:
-            ones = [[1] * (special + len(a) + len(b or ())) for _, a, b in rows]
-            columns["attention_mask"] = fill_up(ones, plan, 0)
+            columns["attention_mask"] = attention_mask(rows, plan)
         if return_special_tokens_mask:
-            zeros = [Row(0, [0] * len(a), b and [0] * len(b)) for _, a, b in rows]
-            columns["special_tokens_mask"] = lay_out(zeros, plan, 1, 1, 1)
+            columns["special_tokens_mask"] = lay_out(fill(rows, 0, 0), plan, 1, 1, 1)
         if return_offsets_mapping:
-            spans = [row.map(lambda piece: piece.span) for row in pieces]
             columns["offset_mapping"] = lay_out(spans, plan, (0, 0), (0, 0), (0, 0))
         if return_overflowing_tokens:
             columns["overflow_to_sample_mapping"] = [row.sample for row in rows]
@@ -672,9 +622,9 @@ class Tokenizer:
     def _origins(self, samples: list[Sample], plan: Plan) -> Origins:
         rows = self._rows(samples, plan, self._pieces)
         words = [row.map(lambda piece: piece.word) for row in rows]
-        sequences = [Row(0, [0] * len(a), b and [1] * len(b)) for _, a, b in rows]
         return Origins(
-            lay_out(words, plan, None, None, None), lay_out(sequences, plan, None, None, None)
+            word_ids=lay_out(words, plan, None, None, None),
+            sequence_ids=lay_out(fill(rows, 0, 1), plan, None, None, None),
         )
 
     # ── ids → text ──
@@ -773,13 +723,9 @@ class Tokenizer:
         return tokens
 
     def _token(self, number: Any) -> str | None:
-        try:
-            number = index(number)
-        except TypeError:
-            number = -1
-        if number < 0:
-            raise InputError("a token id must be an int of 0 or more")
-        return self._tokens.get(number)
+        if not hasattr(number, "__index__") or number < 0:
+            raise InputError(f"a token id is {number!r}, an int of 0 or more was wanted")
+        return self._tokens.get(index(number))
 
 
 def encode_text(text: Text, encode: Encode) -> list[Any]:
