@@ -203,7 +203,17 @@ def test_an_empty_folder_says_what_is_missing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "damage",
-    [{}, [], 3, {"model": {}}, {"model": None}, {"model": {"type": "WordPiece"}}],
+    [
+        {},
+        [],
+        3,
+        {"model": {}},
+        {"model": None},
+        {"model": {"type": "WordPiece"}},
+        {"model": tokenizer_json()["model"] | {"vocab": ["a"]}},
+        {"added_tokens": [{}]},
+        {"added_tokens": [{"content": 3}]},
+    ],
 )
 def test_a_damaged_tokenizer_json_is_a_file_error(tmp_path: Path, damage: Any) -> None:
     whole = {**tokenizer_json(), **damage} if isinstance(damage, dict) and damage else damage
@@ -223,6 +233,20 @@ def test_a_config_value_of_the_wrong_type_is_named(
     tmp_path: Path, says: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ModelFileError, match=message):
+        Tokenizer.from_folder(folder(tmp_path, tokenizer_config=says))
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"cls_token": 3},
+        {"added_tokens_decoder": {"x": {"content": "<x>"}}},
+        {"added_tokens_decoder": [1]},
+        {"additional_special_tokens": 3},
+    ],
+)
+def test_a_damaged_tokenizer_config_is_a_file_error(tmp_path: Path, says: dict[str, Any]) -> None:
+    with pytest.raises(ModelFileError, match=r"tokenizer_config\.json.*is damaged"):
         Tokenizer.from_folder(folder(tmp_path, tokenizer_config=says))
 
 
