@@ -1,6 +1,6 @@
 """Tokens per second of gtenp, of the Rust tokenizer and of transformers' slow one, one thread each.
 
-    python tools/bench_tokenizer.py [--model FOLDER] [--rounds 3]
+    python tools/bench_tokenizer.py [--vocab VOCAB_TXT] [--rounds 4]
 
 Each peer runs in a process of its own, ids only, without padding. Cold is the first pass of a
 freshly loaded tokenizer over the texts, warm the best of the later passes. The slow tokenizer is
@@ -13,9 +13,11 @@ import argparse
 import ast
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -61,20 +63,20 @@ def texts(kind: str) -> tuple[list[str], int | None]:
     return [(joined * (1 + 5_000_000 // len(joined)))[:5_000_000]], 512
 
 
-def load(peer: str, folder: Path, limit: int | None) -> Callable[[list[str]], list[list[int]]]:
+def load(peer: str, path: Path, limit: int | None) -> Callable[[list[str]], list[list[int]]]:
     if peer == "gtenp":
         sys.path.insert(0, str(ROOT))
         from gtenp.tokenizer import Tokenizer
 
-        tokenizer = Tokenizer.from_folder(folder)
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(path, Path(folder) / "vocab.txt")
+            tokenizer = Tokenizer.from_folder(Path(folder))
         ids_only = {"return_token_type_ids": False, "return_attention_mask": False}
         return lambda batch: tokenizer(batch, truncation=bool(limit), max_length=limit, **ids_only)[
             "input_ids"
         ]
-    vocab = {
-        word: number
-        for number, word in enumerate((folder / "vocab.txt").read_text("utf-8").split("\n")[:-1])
-    }
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    vocab = {word: number for number, word in enumerate(lines)}
     if peer == "rust":
         os.environ["TOKENIZERS_PARALLELISM"] = "false"
         os.environ["RAYON_NUM_THREADS"] = "1"
@@ -93,16 +95,16 @@ def load(peer: str, folder: Path, limit: int | None) -> Callable[[list[str]], li
         return lambda batch: [encoding.ids for encoding in rust.encode_batch_fast(batch)]
     from transformers.models.bert.tokenization_bert_legacy import BertTokenizerLegacy
 
-    slow = BertTokenizerLegacy(str(folder / "vocab.txt"))
-    # Each piece of the slow path, without what transformers adds around it.
+    slow = BertTokenizerLegacy(str(path))
+    # Its own stages only; its call would come on top.
     return lambda batch: [
         slow.convert_tokens_to_ids(["[CLS]", *slow.tokenize(text), "[SEP]"]) for text in batch
     ]
 
 
-def run(peer: str, kind: str, folder: Path, rounds: int) -> dict[str, float]:
+def run(peer: str, kind: str, path: Path, rounds: int) -> dict[str, float]:
     batch, limit = texts(kind)
-    encode = load(peer, folder, limit)
+    encode = load(peer, path, limit)
     seconds = []
     for _ in range(rounds if peer != "slow" else 1):
         start = time.perf_counter()
@@ -114,19 +116,19 @@ def run(peer: str, kind: str, folder: Path, rounds: int) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--model", type=Path, help="a folder with vocab.txt")
+    vocab = ROOT / "tests" / "data" / "vocab-uncased.txt"
+    parser.add_argument("--vocab", type=Path, default=vocab, help="a vocab.txt")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--one", nargs=2, metavar=("PEER", "TEXTS"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    folder = arguments.model or ROOT / "tests" / "data" / "bench-vocab"
     if arguments.one:
-        print(json.dumps(run(*arguments.one, folder, arguments.rounds)))
+        print(json.dumps(run(*arguments.one, arguments.vocab, arguments.rounds)))
         return
     for kind in TEXTS:
         base: dict[str, float] = {}
         for peer in PEERS:
             command = [sys.executable, __file__, "--one", peer, kind]
-            command += ["--model", str(folder), "--rounds", str(arguments.rounds)]
+            command += ["--vocab", str(arguments.vocab), "--rounds", str(arguments.rounds)]
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 print(f"{kind:8} {peer:6} left out: {done.stderr.strip().splitlines()[-1]}")
