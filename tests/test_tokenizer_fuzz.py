@@ -79,14 +79,7 @@ def assert_equal(tokenizer: Any, theirs: Tokenizer, text: str, pair: str | None)
     try:
         wanted = theirs.encode(text, pair)
     except BaseException as error:
-        if type(error).__name__ == "PanicException":
-            print(
-                "PANIC",
-                ascii(text),
-                {i: t for i, t in theirs.get_added_tokens_decoder().items() if i > 4},
-                theirs.normalizer,
-                error,
-            )
+        if type(error).__name__ == "PanicException":  # the reference's own trouble
             reject()
         raise
     assert tokenizer(text, pair)["input_ids"] == wanted.ids
