@@ -27,6 +27,7 @@ from gtenp.errors import (
     TruncationWarning,
     UnsupportedModelError,
 )
+from gtenp.parallel import available_cpus, one_thread_blas, run_each
 from gtenp.pooling import PRECISIONS, dense, layer_norm, normalize, pool, quantize_embeddings
 from gtenp.sentence_config import Dense, LayerNorm, Normalize, SentenceConfig
 from gtenp.similarity import SIMILARITY, similarity_pairwise
@@ -59,7 +60,8 @@ class Embedder:
 
     ``name_or_path`` is a folder, a Hub id ("Supabase/gte-small") or a short name ("gte-small",
     "gte-base", "gte-large", "all-MiniLM-L6-v2"). A folder never touches the network, nor does a
-    model that is on this machine already; another Hub id is downloaded.
+    model that is on this machine already; another Hub id is downloaded. ``threads`` is by default
+    the number of CPUs that the process may use.
 
     ``prompts``, ``default_prompt_name``, ``similarity_fn_name`` and ``truncate_dim`` are what the
     model's files say, and may be set.
@@ -68,7 +70,12 @@ class Embedder:
     its folder is damaged or asks for what gtenp does not do.
     """
 
-    def __init__(self, name_or_path: str | Path, *, revision: str | None = None) -> None:
+    def __init__(
+        self, name_or_path: str | Path, *, revision: str | None = None, threads: int | None = None
+    ) -> None:
+        if threads is not None and (not isinstance(threads, int) or threads < 1):
+            raise InputError(f"threads: {threads!r}; wanted a whole number from 1, or None")
+        self.threads = threads or available_cpus()
         self.folder = hub.resolve(name_or_path, revision=revision)
         self.sentence_config = sentence = SentenceConfig.from_folder(self.folder)
         folder = self.folder / sentence.transformer_folder
@@ -161,21 +168,28 @@ class Embedder:
         _check_options(batch_size, output_value, precision, truncate, truncate_dim)
         texts = [sentences] if isinstance(sentences, str) else _as_list(sentences)
         prompt = self._choose_prompt(prompt_name, prompt)
-        token_ids = self._tokenize(texts, prompt, truncate)
         prompt_length = self._prompt_length(prompt)
-
+        token_ids = self._tokenize(texts, prompt, truncate)
+        lengths = [len(ids) for ids in token_ids]
         pooling = self.sentence_config.pooling
         pooled = np.empty((len(texts), len(pooling.modes) * self.config.hidden_size), np.float32)
         token_embeddings: list[Any] = [None] * len(texts)
-        batches = length_sorted([len(ids) for ids in token_ids], _MAX_TOKENS, batch_size)
-        for indices in _with_progress(batches, len(texts), show_progress_bar):
+
+        def embed(indices: list[int]) -> None:
             batch = pack([token_ids[i] for i in indices])
             with np.errstate(all="ignore"):  # what is not finite is refused below
-                hidden_states = self._encoder.forward(batch)
+                hidden_states = self._encoder.forward(batch, self.threads if len(texts) == 1 else 1)
                 pooled[indices] = pool(hidden_states, batch.cu_seqlens, pooling, prompt_length)
             if output_value != "sentence_embedding":
                 for i, rows in zip(indices, batch.split(hidden_states), strict=True):
                     token_embeddings[i] = rows
+
+        # Several texts are shared between threads as batches, a single one by its rows.
+        budget = min(_MAX_TOKENS, -(-sum(lengths) // self.threads))
+        batches = length_sorted(lengths, budget, batch_size)
+        with one_thread_blas():
+            progress = _with_progress(batches, len(texts), show_progress_bar)
+            run_each(embed, progress, min(self.threads, len(texts)))
 
         embeddings = pooled
         for head in self._heads:  # dense, layer_norm, normalize, as modules.json lists them
