@@ -9,6 +9,7 @@ from gtenp.cli.embed import embed
 from gtenp.cli.info import info
 from gtenp.cli.pull import pull
 from gtenp.cli.similarity import similarity
+from gtenp.cli.trace import trace
 from gtenp.errors import GtenpError
 
 
@@ -38,5 +39,5 @@ def main(debug: bool) -> None:
     """BERT sentence embeddings in pure NumPy."""
 
 
-for _verb in (embed, similarity, info, pull):
+for _verb in (embed, similarity, info, pull, trace):
     main.add_command(_verb)
