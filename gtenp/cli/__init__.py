@@ -10,6 +10,7 @@ from gtenp.cli.info import info
 from gtenp.cli.pull import pull
 from gtenp.cli.similarity import similarity
 from gtenp.cli.trace import trace
+from gtenp.cli.verify import verify
 from gtenp.errors import GtenpError
 
 
@@ -39,5 +40,5 @@ def main(debug: bool) -> None:
     """BERT sentence embeddings in pure NumPy."""
 
 
-for _verb in (embed, similarity, info, pull, trace):
+for _verb in (embed, similarity, info, pull, trace, verify):
     main.add_command(_verb)
