@@ -13,6 +13,7 @@ from gtenp.checkpoint import load_weights
 from gtenp.config import BertConfig, SentenceConfig
 from gtenp.encoder import Encoder
 from gtenp.errors import InputError, ModelFileError
+from gtenp.parallel import available_cpus, one_thread_blas, run_each
 from gtenp.pooling import normalize, pool
 from gtenp.similarity import cos_sim
 from gtenp.tokenizer import Tokenizer
@@ -35,13 +36,19 @@ class Embedder:
 
     ``name_or_path`` is a folder, a Hub id ("Supabase/gte-small") or a short name ("gte-small",
     "gte-base", "gte-large", "all-MiniLM-L6-v2"). A folder never touches the network, nor does a
-    model that is on this machine already; another Hub id is downloaded.
+    model that is on this machine already; another Hub id is downloaded. ``threads`` is by default
+    the number of CPUs that the process may use.
 
     ModelNotFoundError where the model can't be had; ModelFileError and UnsupportedModelError where
     its folder is damaged or asks for what gtenp does not do.
     """
 
-    def __init__(self, name_or_path: str | Path, *, revision: str | None = None) -> None:
+    def __init__(
+        self, name_or_path: str | Path, *, revision: str | None = None, threads: int | None = None
+    ) -> None:
+        if threads is not None and (not isinstance(threads, int) or threads < 1):
+            raise InputError(f"threads: {threads!r}; wanted a whole number from 1, or None")
+        self.threads = threads or available_cpus()
         self.folder = hub.resolve(name_or_path, revision=revision)
         self.config = BertConfig.from_folder(self.folder)
         self.sentence_config = SentenceConfig.from_folder(self.folder)
@@ -102,13 +109,20 @@ class Embedder:
         ]
         lengths = [len(ids) for ids in token_ids]
         embeddings = np.empty((len(texts), self.get_embedding_dimension()), np.float32)
-        batches = length_sorted(lengths, _MAX_TOKENS, batch_size)
-        for indices in _with_progress(batches, len(texts), show_progress_bar):
+        # Several texts are shared between threads as batches, a single one by its rows.
+        budget = min(_MAX_TOKENS, -(-sum(lengths) // self.threads))
+        batches = length_sorted(lengths, budget, batch_size)
+
+        def embed(indices: list[int]) -> None:
             batch = pack([token_ids[i] for i in indices])
-            hidden_states = self._encoder.forward(batch)
+            hidden_states = self._encoder.forward(batch, self.threads if len(texts) == 1 else 1)
             embeddings[indices] = pool(
                 hidden_states, batch.cu_seqlens, self.sentence_config.pooling_mode
             )
+
+        with one_thread_blas():
+            progress = _with_progress(batches, len(texts), show_progress_bar)
+            run_each(embed, progress, min(self.threads, len(texts)))
         if self.sentence_config.normalize if normalize_embeddings is None else normalize_embeddings:
             embeddings = normalize(embeddings)
         return embeddings[0] if isinstance(sentences, str) else embeddings

@@ -34,7 +34,7 @@ def gelu_(x: Float32) -> None:
     as 1 + erf does for negative x. Max error: half a unit in the last place, and 1e-7.
     """
     flat = x.reshape(-1)
-    magnitude, square, tail = (np.empty(min(_BLOCK, flat.size), np.float32) for _ in range(3))
+    magnitude, square, tail = np.empty((3, min(_BLOCK, flat.size)), np.float32)
     with np.errstate(over="ignore", under="ignore"):  # exp2 may reach inf: its quotient is 0
         for start in range(0, flat.size, _BLOCK):
             block = flat[start : start + _BLOCK]
@@ -73,13 +73,33 @@ def layer_norm_(x: Float32, weight: Float32, bias: Float32, eps: float) -> None:
     x += bias
 
 
-def attend(query: Float32, key: Float32, value: Float32, context: Float32) -> None:
-    """softmax(q kᵀ) v into context, all [..., S, D]; the query holds the factor 1/√D already.
+# Row sums of 2^score between which nothing was lost: no term was infinite, and a term too small
+# for a float32 is less than 2^-26 of its row's sum.
+_LEAST_SUM, _MOST_SUM = 2.0**-100, 2.0**100
 
-    The division by the softmax's sum is left to the context, which is D wide and not S.
+
+def attend(query: Float32, key: Float32, value: Float32, scores: Float32, context: Float32) -> None:
+    """Softmax attention in powers of 2: query [..., R, D], key [..., D, S], value [..., S, D] into
+    context [..., R, D], with scores [..., R, S] as scratch. The query holds log2(e)/√D already.
+
+    The maximum is not taken away beforehand: 2^score has room enough for the scores of a trained
+    model, and the sums show where it hadn't. The division is left to the context, D wide and not S.
     """
-    weights = query @ np.swapaxes(key, -1, -2)
-    weights -= weights.max(axis=-1, keepdims=True)
-    np.exp(weights, out=weights)
-    np.matmul(weights, value, out=context)
-    context /= weights.sum(axis=-1, keepdims=True)
+    np.matmul(query, key, out=scores)
+    with np.errstate(over="ignore", under="ignore"):
+        np.exp2(scores, out=scores)
+        sums = _row_sums(scores)
+    if not (sums.min() > _LEAST_SUM and sums.max() < _MOST_SUM):
+        np.matmul(query, key, out=scores)
+        scores -= scores.max(axis=-1, keepdims=True)
+        with np.errstate(under="ignore"):
+            np.exp2(scores, out=scores)
+        sums = _row_sums(scores)
+    np.matmul(scores, value, out=context)
+    context /= sums
+
+
+def _row_sums(x: Float32) -> Float32:
+    """[..., R, S] -> [..., R, 1], as a product with ones: five times as fast as sum(axis=-1)."""
+    sums: Float32 = x.reshape(-1, x.shape[-1]) @ np.ones(x.shape[-1], np.float32)
+    return sums.reshape(*x.shape[:-1], 1)

