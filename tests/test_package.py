@@ -18,7 +18,7 @@ ROOMS = [
     "errors", "config", "model_cache", "folders", "package_index", "hub", "checkpoint",
     "unicode_tables", "tokenizer_files", "batch_encoding", "tokenizer", "batch", "reference",
     "parallel", "kernels", "encoder", "pooling", "similarity", "bert", "embedder", "torchlike",
-    "trace", "verify", "live", "cli",
+    "trace", "verify", "live", "evaluate", "cli",
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import click
 
 from gtenp import __version__
 from gtenp.cli.embed import embed
+from gtenp.cli.evaluate import evaluate
 from gtenp.cli.info import info
 from gtenp.cli.pull import pull
 from gtenp.cli.similarity import similarity
@@ -40,5 +41,5 @@ def main(debug: bool) -> None:
     """BERT sentence embeddings in pure NumPy."""
 
 
-for _verb in (embed, similarity, info, pull, trace, verify):
+for _verb in (embed, similarity, info, pull, trace, verify, evaluate):
     main.add_command(_verb)
