@@ -115,7 +115,7 @@ def test_tokenize_shows_each_piece_with_its_id_its_place_and_its_source():
 
 def test_tokenize_is_coloured_on_a_terminal_alone():
     arguments = ["tokenize", "--model", TINY, "hello world"]
-    assert "\x1b[36m[CLS]" in CliRunner().invoke(main, arguments, color=True).stdout
+    assert "\x1b[36m[CLS]" in CliRunner().invoke(main, arguments, color=True).output
 
 
 def test_tokenize_marks_what_is_cut_off():

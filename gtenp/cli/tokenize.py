@@ -79,7 +79,10 @@ def _show(found: dict[str, Any]) -> None:
     text, tokens = found["text"], found["tokens"]
     colours = cycle(("cyan", "yellow"))
     click.echo(
-        " ".join(click.style(t["token"], fg=next(colours), dim=not t["kept"]) for t in tokens)
+        " ".join(
+            click.style(t["token"], fg=next(colours), dim=None if t["kept"] else True)
+            for t in tokens
+        )
     )
     width = max(len(token["token"]) for token in tokens)
     for token in tokens:
@@ -89,7 +92,11 @@ def _show(found: dict[str, Any]) -> None:
         if not token["kept"]:
             note = "cut off"
         line = f"{token['id']:>7}  {token['token']:<{width}}  {place:<20}  {note}".rstrip()
-        click.echo(click.style(line, fg="red" if token["unknown"] else None, dim=not token["kept"]))
+        click.echo(
+            click.style(
+                line, fg="red" if token["unknown"] else None, dim=None if token["kept"] else True
+            )
+        )
     for char in found["dropped"]:
         line = f"dropped  {char['start']:>5}  {char['character']} {char['name']}".rstrip()
         click.echo(click.style(line, fg="magenta"))
