@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from gtenp.bert import BertModel as BertModel
     from gtenp.embedder import Embedder as Embedder
     from gtenp.errors import GtenpError as GtenpError
+    from gtenp.errors import QuantizationWarning as QuantizationWarning
+    from gtenp.errors import TruncationWarning as TruncationWarning
+    from gtenp.pooling import quantize_embeddings as quantize_embeddings
     from gtenp.similarity import cos_sim as cos_sim
+    from gtenp.similarity import dot_score as dot_score
+    from gtenp.similarity import semantic_search as semantic_search
     from gtenp.tokenizer import Tokenizer as Tokenizer
 
 __version__ = "0.1.0"
@@ -22,11 +27,27 @@ _HOME = {
     "BertModel": "gtenp.bert",
     "Embedder": "gtenp.embedder",
     "GtenpError": "gtenp.errors",
+    "QuantizationWarning": "gtenp.errors",
     "Tokenizer": "gtenp.tokenizer",
+    "TruncationWarning": "gtenp.errors",
     "cos_sim": "gtenp.similarity",
+    "dot_score": "gtenp.similarity",
+    "quantize_embeddings": "gtenp.pooling",
+    "semantic_search": "gtenp.similarity",
 }
 
-__all__ = ["BertModel", "Embedder", "GtenpError", "Tokenizer", "cos_sim"]
+__all__ = [
+    "BertModel",
+    "Embedder",
+    "GtenpError",
+    "QuantizationWarning",
+    "Tokenizer",
+    "TruncationWarning",
+    "cos_sim",
+    "dot_score",
+    "quantize_embeddings",
+    "semantic_search",
+]
 
 
 def __getattr__(name: str) -> object:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,10 @@ class PackedBatch:
     token_type_ids: Int  # [T]
     position_ids: Int  # [T]
     cu_seqlens: Int  # [B + 1], from 0 to T
+
+    def split(self, rows: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+        """Each sequence's own rows, copied: [T, …] -> B × [S, …]."""
+        return [part.copy() for part in np.split(rows, self.cu_seqlens[1:-1])]
 
 
 def pack(input_ids: Sequence[Sequence[int]]) -> PackedBatch:

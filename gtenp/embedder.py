@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import shutil
+import warnings
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from gtenp import hub
 from gtenp.batch import length_sorted, pack
-from gtenp.checkpoint import load_weights
-from gtenp.config import BertConfig, SentenceConfig
+from gtenp.checkpoint import load_dense, load_layer_norm, load_weights
+from gtenp.config import BertConfig, JsonObject, read_json
 from gtenp.encoder import Encoder
-from gtenp.errors import InputError, ModelFileError
+from gtenp.errors import (
+    GtenpError,
+    InputError,
+    ModelFileError,
+    TruncationWarning,
+    UnsupportedModelError,
+)
 from gtenp.parallel import available_cpus, one_thread_blas, run_each
-from gtenp.pooling import normalize, pool
-from gtenp.similarity import cos_sim
+from gtenp.pooling import PRECISIONS, dense, layer_norm, normalize, pool, quantize_embeddings
+from gtenp.sentence_config import Dense, LayerNorm, Normalize, SentenceConfig
+from gtenp.similarity import SIMILARITY, similarity_pairwise
 from gtenp.tokenizer import Tokenizer
+from gtenp.tokenizer_files import read_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
 
@@ -30,6 +45,15 @@ if TYPE_CHECKING:
 # enough that a layer's activations stay in the last level of cache.
 _MAX_TOKENS = 2048
 
+# Models whose cards ask for prompts that their files don't state.
+_KNOWN_PROMPTS = {
+    r"e5-(small|base|large)(-v2)?": {
+        "query": "query: ",
+        "document": "passage: ",
+        "passage": "passage: ",
+    },
+}
+
 
 class Embedder:
     """A BERT sentence embedding model, under the names of sentence-transformers.
@@ -38,6 +62,9 @@ class Embedder:
     "gte-base", "gte-large", "all-MiniLM-L6-v2"). A folder never touches the network, nor does a
     model that is on this machine already; another Hub id is downloaded. ``threads`` is by default
     the number of CPUs that the process may use.
+
+    ``prompts``, ``default_prompt_name``, ``similarity_fn_name`` and ``truncate_dim`` are what the
+    model's files say, and may be set.
 
     ModelNotFoundError where the model can't be had; ModelFileError and UnsupportedModelError where
     its folder is damaged or asks for what gtenp does not do.
@@ -50,21 +77,26 @@ class Embedder:
             raise InputError(f"threads: {threads!r}; wanted a whole number from 1, or None")
         self.threads = threads or available_cpus()
         self.folder = hub.resolve(name_or_path, revision=revision)
-        self.config = BertConfig.from_folder(self.folder)
-        self.sentence_config = SentenceConfig.from_folder(self.folder)
-        self.tokenizer = Tokenizer.from_folder(self.folder)
-        largest = self.tokenizer.spec.largest_id
-        if largest >= self.config.vocab_size:
-            raise ModelFileError(
-                self.folder / "config.json",
-                f"vocab_size is {self.config.vocab_size}, but the tokenizer's ids go up to "
-                f"{largest}; copy all files from the same model",
-            )
-        self._encoder = Encoder(load_weights(self.folder, self.config), self.config)
+        self.sentence_config = sentence = SentenceConfig.from_folder(self.folder)
+        folder = self.folder / sentence.transformer_folder
+        self.config = BertConfig.from_folder(folder)
+        self.tokenizer = _load_tokenizer(folder, self.config, sentence.do_lower_case)
+        weights = load_weights(folder, self.config)
+        self.ignored_tensors = weights.ignored
+        _refuse_cross_encoder(folder, self.config, weights.ignored)
+        self._encoder = Encoder(weights, self.config)
+        self._dimension = sentence.dimension(self.config.hidden_size)
+        self._heads = [_load_head(head) for head in sentence.heads]
+        self.known_prompts = _known_prompts(str(name_or_path), self.folder, sentence.prompts)
+        self.prompts = {**sentence.prompts, **self.known_prompts}
+        self.default_prompt_name = sentence.default_prompt_name
+        self.similarity_fn_name = sentence.similarity_fn_name
+        self.truncate_dim = sentence.truncate_dim
         self.max_seq_length = min(
-            self.sentence_config.max_seq_length or self.tokenizer.model_max_length,
+            sentence.max_seq_length or self.tokenizer.model_max_length,
             self.config.max_position_embeddings,
         )
+        self._warned_of_truncation = False
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path, *, revision: str | None = None) -> Embedder:
@@ -83,53 +115,319 @@ class Embedder:
             raise InputError(f"max_seq_length: {length!r}; wanted a whole number from 3 to {most}")
         self._max_seq_length = length
 
+    @property
+    def similarity_fn_name(self) -> str:
+        """What ``similarity`` computes: "cosine", "dot", "euclidean" or "manhattan"."""
+        return self._similarity_fn_name
+
+    @similarity_fn_name.setter
+    def similarity_fn_name(self, name: str) -> None:
+        if name not in SIMILARITY:
+            raise InputError(f"similarity_fn_name: {name!r}; wanted one of {', '.join(SIMILARITY)}")
+        self._similarity_fn_name = name
+
     def get_embedding_dimension(self) -> int:
-        """H, the length of one embedding."""
-        return self.config.hidden_size
+        """The length of one embedding."""
+        return min(self._dimension, self.truncate_dim or self._dimension)
 
     def encode(
         self,
         sentences: str | Iterable[str],
+        prompt_name: str | None = None,
+        prompt: str | None = None,
         batch_size: int | None = None,
         show_progress_bar: bool = False,
-        normalize_embeddings: bool | None = None,
-    ) -> Float32:
+        output_value: Literal["sentence_embedding", "token_embeddings"] | None = (
+            "sentence_embedding"
+        ),
+        precision: str = "float32",
+        normalize_embeddings: bool = False,
+        truncate_dim: int | None = None,
+        truncate: Literal["warn", "error", "silent"] = "warn",
+    ) -> Any:
         """Embed texts: a str -> float32 [H]; n texts -> float32 [n, H], in their order.
 
+        ``prompt``, or the one of ``prompts`` that ``prompt_name`` names, goes before each text.
         ``batch_size`` caps the texts that go through the model at once; without it a token budget
-        alone decides. The result does not depend on either beyond 1e-6. ``normalize_embeddings``
-        None leaves the choice to the model's own files. A text of more than ``max_seq_length``
-        tokens is cut there. InputError names the place of what is not a str.
+        alone decides. The result does not depend on either beyond 1e-6.
+
+        ``truncate_dim`` keeps the first values of each vector; of a model whose vectors have length
+        1, what is kept no longer has, unless ``normalize_embeddings`` is true, which normalises at
+        the end whatever the model does. ``precision`` as in ``gtenp.quantize_embeddings``.
+
+        ``output_value`` "token_embeddings" gives float32 [S, H] for each text, of all its tokens;
+        None a dict of all there is: input_ids, token_type_ids, attention_mask, token_embeddings,
+        sentence_embedding.
+
+        A text of more than ``max_seq_length`` tokens is cut there. ``truncate`` "warn" tells so
+        once (TruncationWarning), "error" refuses, "silent" does neither.
+
+        InputError names the option, or the place of what is not a str; ModelFileError where the
+        weights give no finite numbers.
         """
-        if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
-            raise InputError(f"batch_size: {batch_size!r}; wanted a whole number from 1, or None")
+        _check_options(batch_size, output_value, precision, truncate, truncate_dim)
         texts = [sentences] if isinstance(sentences, str) else _as_list(sentences)
-        token_ids = self.tokenizer(texts, truncation=True, max_length=self.max_seq_length)[
-            "input_ids"
-        ]
-        lengths = [len(ids) for ids in token_ids]
-        embeddings = np.empty((len(texts), self.get_embedding_dimension()), np.float32)
-        # Several texts are shared between threads as batches, a single one by its rows.
-        budget = min(_MAX_TOKENS, -(-sum(lengths) // self.threads))
-        batches = length_sorted(lengths, budget, batch_size)
+        prompt = self._choose_prompt(prompt_name, prompt)
+        token_ids = self._tokenize(texts, prompt, truncate)
+        prompt_length = self._prompt_length(prompt)
+
+        pooling = self.sentence_config.pooling
+        pooled = np.empty((len(texts), len(pooling.modes) * self.config.hidden_size), np.float32)
+        token_embeddings: list[Any] = [None] * len(texts)
 
         def embed(indices: list[int]) -> None:
             batch = pack([token_ids[i] for i in indices])
-            hidden_states = self._encoder.forward(batch, self.threads if len(texts) == 1 else 1)
-            embeddings[indices] = pool(
-                hidden_states, batch.cu_seqlens, self.sentence_config.pooling_mode
-            )
+            with np.errstate(all="ignore"):  # what is not finite is refused below
+                hidden_states = self._encoder.forward(batch, self.threads if len(texts) == 1 else 1)
+                pooled[indices] = pool(hidden_states, batch.cu_seqlens, pooling, prompt_length)
+            if output_value != "sentence_embedding":
+                for i, rows in zip(indices, batch.split(hidden_states), strict=True):
+                    token_embeddings[i] = rows
 
+        # Several texts are shared between threads as batches, a single one by its rows.
+        lengths = [len(ids) for ids in token_ids]
+        max_tokens = min(_MAX_TOKENS, -(-sum(lengths) // self.threads))
+        batches = length_sorted(lengths, max_tokens, batch_size)
         with one_thread_blas():
             progress = _with_progress(batches, len(texts), show_progress_bar)
             run_each(embed, progress, min(self.threads, len(texts)))
-        if self.sentence_config.normalize if normalize_embeddings is None else normalize_embeddings:
+
+        embeddings = pooled
+        for head in self._heads:  # dense, layer_norm, normalize, as modules.json lists them
+            embeddings = head(embeddings)
+        self._refuse_not_finite(embeddings)
+        embeddings = embeddings[:, : truncate_dim or self.truncate_dim]
+        if normalize_embeddings and output_value:
             embeddings = normalize(embeddings)
-        return embeddings[0] if isinstance(sentences, str) else embeddings
+
+        result: Any
+        if output_value == "sentence_embedding":
+            result = quantize_embeddings(embeddings, precision)
+        elif output_value == "token_embeddings":
+            result = _quantize_all(token_embeddings, precision)
+        else:
+            result = list(map(_features, token_ids, token_embeddings, embeddings))
+        return result[0] if isinstance(sentences, str) else result
+
+    def encode_query(
+        self,
+        sentences: str | Iterable[str],
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """``encode`` with the prompt named "query", unless another is given. Without one there is
+        none, not even the default prompt. ``options`` are those of ``encode``.
+        """
+        if prompt_name is None and prompt is None:
+            prompt = self.prompts.get("query", "")
+        return self.encode(sentences, prompt_name, prompt, **options)
+
+    def encode_document(
+        self,
+        sentences: str | Iterable[str],
+        prompt_name: str | None = None,
+        prompt: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """``encode`` with the prompt named "document", "passage" or "corpus", the first that the
+        model has, unless another is given. Without one there is none, not even the default prompt.
+        ``options`` are those of ``encode``.
+        """
+        if prompt_name is None and prompt is None:
+            names = ("document", "passage", "corpus")
+            prompt = next((self.prompts[name] for name in names if name in self.prompts), "")
+        return self.encode(sentences, prompt_name, prompt, **options)
 
     def similarity(self, embeddings1: npt.ArrayLike, embeddings2: npt.ArrayLike) -> Float32:
-        """The cosine of each of the first with each of the second: [N, H], [M, H] -> [N, M]."""
-        return cos_sim(embeddings1, embeddings2)
+        """How alike each of the first is to each of the second, by ``similarity_fn_name``:
+        [N, H], [M, H] -> [N, M].
+        """
+        return SIMILARITY[self.similarity_fn_name](embeddings1, embeddings2)
+
+    def similarity_pairwise(
+        self, embeddings1: npt.ArrayLike, embeddings2: npt.ArrayLike
+    ) -> Float32:
+        """The same for each of the first and its counterpart of the second: 2 × [N, H] -> [N]."""
+        return similarity_pairwise(embeddings1, embeddings2, self.similarity_fn_name)
+
+    def save_pretrained(self, path: str | Path) -> None:
+        """Write a folder that sentence-transformers loads, and that gives the same vectors there.
+
+        What was set since loading (``max_seq_length``, ``prompts`` and so on) is written down, and
+        so are prompts that gtenp knows of by the model's name, and the pooling of a model that had
+        no modules.json. config.json asks for float32, in which gtenp computes, whatever the
+        weights are kept in. InputError where ``path`` holds something already.
+        """
+        from gtenp import folders
+
+        target = Path(os.path.abspath(path))
+        with folders.locked(target):
+            if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+                raise InputError(f"{target} exists and is not an empty folder; name another one")
+            with folders.new_folder(target) as folder:
+                _write_folder(self, folder)
+
+    def _choose_prompt(self, prompt_name: str | None, prompt: str | None) -> str:
+        if prompt is not None:
+            return prompt
+        if prompt_name is None:
+            return self.prompts.get(self.default_prompt_name or "", "")
+        if prompt_name not in self.prompts:
+            known = ", ".join(map(repr, self.prompts)) or "none"
+            raise InputError(f"prompt_name: {prompt_name!r}; the model has {known}")
+        return self.prompts[prompt_name]
+
+    def _tokenize(self, texts: list[str], prompt: str, truncate: str) -> list[list[int]]:
+        """Each text's token ids, its prompt before it, and cut where it is too long."""
+        if prompt:  # what is no str is left for the tokenizer to name
+            texts = [prompt + text if isinstance(text, str) else text for text in texts]
+        most = self.max_seq_length
+        # One token more than is kept tells a cut text from one that just fits.
+        token_ids: list[list[int]] = self.tokenizer(texts, truncation=True, max_length=most + 1)[
+            "input_ids"
+        ]
+        too_long = [i for i, ids in enumerate(token_ids) if len(ids) > most]
+        if too_long and truncate == "error":
+            raise InputError(
+                f"sentences[{too_long[0]}]: more than {most} tokens, as are {len(too_long)} of "
+                f"{len(texts)} texts; shorten them, or leave truncate at 'warn' to have them cut"
+            )
+        if too_long and truncate == "warn" and not self._warned_of_truncation:
+            self._warned_of_truncation = True
+            warnings.warn(
+                f"{len(too_long)} of {len(texts)} texts have more than {most} tokens and were cut "
+                "there; this is said once. truncate='error' refuses them, 'silent' says nothing",
+                TruncationWarning,
+                stacklevel=3,
+            )
+        left = self.tokenizer.spec.truncation_side == "left"
+        for i in too_long:
+            del token_ids[i][1 if left else -2]  # [CLS] and [SEP] stay
+        return token_ids
+
+    def _prompt_length(self, prompt: str) -> int:
+        """Its tokens with [CLS] before them, where the pooling leaves them out; else 0."""
+        if not prompt or self.sentence_config.pooling.include_prompt:
+            return 0
+        ids = self.tokenizer(prompt, truncation=True, max_length=self.max_seq_length)["input_ids"]
+        return len(ids) - 1  # without [SEP]
+
+    def _refuse_not_finite(self, embeddings: Float32) -> None:
+        if not np.isfinite(embeddings).all():
+            raise ModelFileError(
+                self.folder / "model.safetensors",
+                "gives vectors that are not finite: its embedding tables hold NaN or infinity, or "
+                "its numbers are too large for float32; copy the file anew",
+            )
+
+
+def _load_tokenizer(folder: Path, config: BertConfig, do_lower_case: bool) -> Tokenizer:
+    """The folder's tokenizer; ModelFileError where its ids are not the embedding table's rows."""
+    try:
+        return _checked_tokenizer(folder, config, do_lower_case)
+    except GtenpError:
+        raise
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # One type in another's place, somewhere deep in a tokenizer's files: they hold hundreds.
+        raise ModelFileError(
+            folder / "tokenizer.json",
+            f"or a file beside it is not a tokenizer's ({type(error).__name__}: {error}); copy all "
+            "tokenizer files anew",
+        ) from error
+
+
+def _checked_tokenizer(folder: Path, config: BertConfig, do_lower_case: bool) -> Tokenizer:
+    spec = read_folder(folder)
+    if do_lower_case and not spec.lowercase:  # accents are left to what the files say of them
+        spec = replace(spec, lowercase=True, strip_accents=spec.strips_accents)
+    rows = spec.largest_id + 1
+    if rows > config.vocab_size:
+        raise ModelFileError(
+            folder / "config.json",
+            f"vocab_size is {config.vocab_size}, but the tokenizer's ids go up to {rows - 1}; "
+            "copy all files from the same model",
+        )
+    if not (folder / "tokenizer.json").exists():
+        # Here a line's number is its id: one line too few or too many shifts all that follow.
+        path = folder / "vocab.txt"
+        if "" in spec.vocab or len(spec.vocab) <= max(spec.vocab.values()):
+            raise ModelFileError(path, "has a blank line or the same line twice; copy it anew")
+        if rows < config.vocab_size and config.vocab_size % 8:  # else the table may be padded
+            raise ModelFileError(
+                path, f"gives {rows} tokens, config.json wants {config.vocab_size}; copy it anew"
+            )
+    return Tokenizer(spec)
+
+
+def _refuse_cross_encoder(folder: Path, config: BertConfig, ignored: tuple[str, ...]) -> None:
+    classifies = any(name.endswith("ForSequenceClassification") for name in config.architectures)
+    if classifies and "classifier.weight" in ignored:
+        raise UnsupportedModelError(
+            folder / "config.json",
+            f"names a {config.architectures[0]} with its classifier: a cross-encoder, which scores "
+            "two texts read together. It has no sentence vectors; pick an embedding model",
+        )
+
+
+def _load_head(module: Dense | LayerNorm | Normalize) -> Callable[[Float32], Float32]:
+    """What one of the modules after the pooling does: [n, H] -> [n, H']."""
+    if isinstance(module, Dense):
+        return partial(dense, weights=load_dense(module), activation=module.activation)
+    if isinstance(module, LayerNorm):
+        return partial(layer_norm, weights=load_layer_norm(module))
+    return normalize
+
+
+def _known_prompts(name: str, folder: Path, stated: dict[str, str]) -> dict[str, str]:
+    """Prompts that go with a model's name, where its files state none."""
+    place = folder.resolve()
+    names = {Path(name).name, place.name}
+    if place.parent.name == "snapshots":  # of models--org--name in the Hub's cache
+        names.add(place.parent.parent.name.rpartition("--")[2])
+    if (folder / "gtenp.json").is_file():  # what `gtenp pull --to` leaves
+        names.add(str(JsonObject(folder / "gtenp.json").get("model")).rpartition("/")[2])
+    for pattern, prompts in _KNOWN_PROMPTS.items():
+        if not any(stated.values()) and any(re.fullmatch(pattern, name) for name in names):
+            return prompts
+    return {}
+
+
+def _features(
+    token_ids: list[int], token_embeddings: Float32, embedding: Float32
+) -> dict[str, Any]:
+    return {
+        "input_ids": np.array(token_ids),
+        "token_type_ids": np.zeros(len(token_ids), np.int64),
+        "attention_mask": np.ones(len(token_ids), np.int64),
+        "token_embeddings": token_embeddings,
+        "sentence_embedding": embedding,
+    }
+
+
+def _quantize_all(matrices: list[Float32], precision: str) -> list[Any]:
+    """Matrices of any lengths, by the ranges of them all."""
+    if precision == "float32" or not matrices:
+        return matrices
+    cuts = np.cumsum([len(matrix) for matrix in matrices])[:-1]
+    return np.split(quantize_embeddings(np.concatenate(matrices), precision), cuts)
+
+
+def _check_options(
+    batch_size: object, output_value: object, precision: str, truncate: object, truncate_dim: object
+) -> None:
+    for name, value in (("batch_size", batch_size), ("truncate_dim", truncate_dim)):
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise InputError(f"{name}: {value!r}; wanted a whole number from 1, or None")
+    for name, value, known in (
+        ("output_value", output_value, ("sentence_embedding", "token_embeddings", None)),
+        ("precision", precision, PRECISIONS),
+        ("truncate", truncate, ("warn", "error", "silent")),
+    ):
+        if value not in known:
+            raise InputError(f"{name}: {value!r}; wanted one of {', '.join(map(repr, known))}")
+    if output_value is None and precision != "float32":
+        raise InputError(f"precision: {precision!r} with output_value None; wanted 'float32'")
 
 
 def _as_list(sentences: Iterable[str]) -> list[str]:
@@ -156,3 +454,52 @@ def _with_progress(
         for indices in batches:
             yield indices
             bar.update(len(indices))
+
+
+def _write_folder(embedder: Embedder, folder: Path) -> None:
+    """Fill an empty folder with what Embedder.save_pretrained promises."""
+    config = embedder.sentence_config
+    for name in {"", *config.module_folders}:
+        for path in (embedder.folder / name).glob("*"):  # none: a Normalize module has no folder
+            if hub.is_needed(path.name) and path.is_file():
+                (folder / name).mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, folder / name / path.name)
+
+    def write(name: str, values: Any, keep: bool = True) -> None:
+        """A JSON file, with what else the model's own says."""
+        path = folder / name
+        if keep and path.exists():
+            values = {**read_json(path), **values}
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    transformer = f"{config.transformer_folder}/" if config.transformer_folder else ""
+    # transformers computes in the dtype that config.json names, under an old key or a new one.
+    write(f"{transformer}config.json", {"torch_dtype": "float32", "dtype": "float32"})
+    write(
+        f"{transformer}sentence_bert_config.json",
+        {"max_seq_length": embedder.max_seq_length, "do_lower_case": config.do_lower_case},
+    )
+    write(
+        "config_sentence_transformers.json",
+        {
+            "prompts": embedder.prompts,
+            "default_prompt_name": embedder.default_prompt_name,
+            "similarity_fn_name": embedder.similarity_fn_name,
+            "truncate_dim": embedder.truncate_dim,
+        },
+    )
+    if not config.has_modules:
+        kinds = {"": "Transformer", "1_Pooling": "Pooling"}
+        modules = [
+            {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+            for i, (path, kind) in enumerate(kinds.items())
+        ]
+        write("modules.json", modules, keep=False)
+        write(
+            "1_Pooling/config.json",
+            {
+                "word_embedding_dimension": embedder.config.hidden_size,
+                "pooling_mode_mean_tokens": True,
+            },
+        )

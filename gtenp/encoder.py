@@ -108,6 +108,7 @@ class Encoder:
         self._config = config
         self._embeddings = weights
         self._embeddings_norm = _norm(weights.embeddings_norm, config)
+        self._activate_ = kernels.ACTIVATIONS[config.hidden_act]
         self._layers = [_layer(layer, config) for layer in weights.layers]
         self._tile = 256
         if _small_kernels():
@@ -238,7 +239,7 @@ class Encoder:
         layer.attention_norm.apply_(attended)
         activation = np.empty((len(x), self._config.intermediate_size), np.float32)
         layer.intermediate(attended, out=activation)
-        kernels.gelu_(activation)
+        self._activate_(activation)
         layer.output(activation, out=x)
         x += attended
         layer.output_norm.apply_(x)

@@ -38,3 +38,11 @@ class ModelFileError(GtenpError):
 
 class UnsupportedModelError(ModelFileError):
     """A model folder asks for something that gtenp does not do; ``path`` names the file."""
+
+
+class TruncationWarning(UserWarning):
+    """Texts were longer than the model reads and were cut."""
+
+
+class QuantizationWarning(UserWarning):
+    """Few embeddings gave the ranges by which they were quantized."""

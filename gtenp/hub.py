@@ -174,7 +174,7 @@ def _download(
         # Without a timeout of its own this call waits for as long as the machine's TCP does.
         info = HfApi().model_info(model, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT)
         listed = {file.rfilename for file in info.siblings or ()}
-        needed = {name for name in listed if _NEEDED.fullmatch(name)}
+        needed = {name for name in listed if is_needed(name)}
         if "config.json" not in needed or not any(name.endswith(".safetensors") for name in needed):
             raise ModelNotFoundError(
                 f"{model} on the Hub lacks config.json or model.safetensors; gtenp reads no other"
@@ -248,13 +248,22 @@ def _built(target: Path, model: str, revision: str | None) -> Path | None:
     )
 
 
+def is_needed(name: str) -> bool:
+    """Whether gtenp reads a file of this name, relative to the model's folder.
+
+    >>> is_needed("1_Pooling/config.json"), is_needed("pytorch_model.bin")
+    (True, False)
+    """
+    return _NEEDED.fullmatch(name) is not None
+
+
 def _copy(source: Path, folder: Path, revision: str | None) -> dict[str, str]:
     """Copy the model files of a cached folder, following links; say where they came from."""
     import shutil
 
     for path in (*source.glob("*"), *source.glob("*/*")):
         name = path.relative_to(source).as_posix()
-        if _NEEDED.fullmatch(name):
+        if is_needed(name):
             (folder / name).parent.mkdir(exist_ok=True)
             shutil.copyfile(path, folder / name)
     if (source / _ORIGIN).is_file():

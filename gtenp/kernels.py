@@ -6,6 +6,8 @@ named here are against float64 and are asserted by tests/test_kernels.py.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -58,6 +60,67 @@ def _gelu_block_(x: Float32, magnitude: Float32, square: Float32, tail: Float32)
     x *= 0.5
     x += magnitude  # relu(x): halves first, so that the largest floats don't overflow
     x -= tail
+
+
+def gelu_tanh_(x: Float32) -> None:
+    """reference.gelu_tanh in place, for a C-contiguous array of any shape.
+
+    Written as x / (1 + e^-2u), for 1 + tanh(u) is 2 / (1 + e^-2u): so nothing cancels for negative
+    x. Max error: 3e-7 of |x|.
+    """
+
+    def block_(x: Float32, scratch: Float32) -> None:
+        np.multiply(x, x, out=scratch)
+        scratch *= -2 * 0.044715 * _SQRT_2_BY_PI
+        scratch -= 2 * _SQRT_2_BY_PI
+        scratch *= x
+        _divide_by_one_plus_exp_(x, scratch)
+
+    _in_blocks_(x, block_)
+
+
+def silu_(x: Float32) -> None:
+    """reference.silu in place, for a C-contiguous array of any shape. Max error: 3e-7 of |x|."""
+
+    def block_(x: Float32, scratch: Float32) -> None:
+        np.negative(x, out=scratch)
+        _divide_by_one_plus_exp_(x, scratch)
+
+    _in_blocks_(x, block_)
+
+
+def relu_(x: Float32) -> None:
+    """reference.relu in place, exactly."""
+    np.maximum(x, 0, out=x)
+
+
+# config.json's names for them.
+ACTIVATIONS: dict[str, Callable[[Float32], None]] = {
+    "gelu": gelu_,
+    "gelu_new": gelu_tanh_,
+    "gelu_pytorch_tanh": gelu_tanh_,
+    "relu": relu_,
+    "silu": silu_,
+    "swish": silu_,
+}
+
+_SQRT_2_BY_PI = 0.7978845608028654
+
+
+def _divide_by_one_plus_exp_(x: Float32, exponent: Float32) -> None:
+    np.exp(exponent, out=exponent)
+    exponent += 1.0
+    x /= exponent
+
+
+def _in_blocks_(x: Float32, function: Callable[[Float32, Float32], None]) -> None:
+    """Call the function on each block of x, with a scratch array of the block's size."""
+    flat = x.reshape(-1)
+    scratch = np.empty(min(_BLOCK, flat.size), np.float32)
+    with np.errstate(over="ignore", under="ignore"):  # exp may reach inf: the quotient is 0
+        for start in range(0, flat.size, _BLOCK):
+            block = flat[start : start + _BLOCK]
+            function(block, scratch[: block.size])
 
 
 def layer_norm_(x: Float32, weight: Float32, bias: Float32, eps: float) -> None:

@@ -118,7 +118,7 @@ def _values(embedder: Embedder, hidden_states: Sequence[Array]) -> Values:
     names = ["embeddings.output"]
     names += [f"layer.{n}.output" for n in range(embedder.config.num_hidden_layers)]
     values = dict(zip(names, hidden_states, strict=True))
-    return values | sentence_values(hidden_states[-1], embedder.sentence_config.pooling_mode)
+    return values | sentence_values(hidden_states[-1], embedder.sentence_config.pooling)
 
 
 # ── Just enough of ONNX ──────────────────────────────────────────────────────────────────────────

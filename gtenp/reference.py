@@ -15,6 +15,7 @@ Error Linear Units" (arXiv:1606.08415).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]  # of any one float dtype
 
 
-# ── The four small functions ─────────────────────────────────────────────────────────────────────
+# ── The small functions ──────────────────────────────────────────────────────────────────────────
 
 
 def linear(x: Array, weights: Linear) -> Array:
@@ -62,8 +63,8 @@ def layer_norm(x: Array, weights: LayerNorm, eps: float) -> Array:
 def gelu(x: Array) -> Array:
     """x · Φ(x) = x/2 · (1 + erf(x / √2)), for each number by itself (Hendrycks 2016).
 
-    BERT's GELU is this one; the tanh form that GPT-2 uses differs by up to 5e-4. NumPy has no erf,
-    so each number goes through the C library's.
+    BERT's GELU is this one; the tanh form below differs by up to 5e-4. NumPy has no erf, so each
+    number goes through the C library's.
 
     >>> gelu(np.array([-10.0, 0.0, 1.0, 10.0])).round(4).tolist()
     [-0.0, 0.0, 0.8413, 10.0]
@@ -71,6 +72,48 @@ def gelu(x: Array) -> Array:
     erf = np.vectorize(math.erf, otypes=[x.dtype])
     y: Array = x * 0.5 * (1.0 + erf(x / math.sqrt(2.0)))
     return y
+
+
+def gelu_tanh(x: Array) -> Array:
+    """x/2 · (1 + tanh(√(2/π) · (x + 0.044715 x³))): GPT-2's stand-in for the GELU (Hendrycks 2016,
+    section 2), for models that were trained with it.
+
+    >>> gelu_tanh(np.array([-10.0, 0.0, 1.0, 10.0])).round(4).tolist()
+    [-0.0, 0.0, 0.8412, 10.0]
+    """
+    y: Array = 0.5 * x * (1.0 + np.tanh(math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
+    return y
+
+
+def relu(x: Array) -> Array:
+    """max(x, 0), for each number by itself.
+
+    >>> relu(np.array([-2.0, 3.0])).tolist()
+    [0.0, 3.0]
+    """
+    y: Array = np.maximum(x, 0)
+    return y
+
+
+def silu(x: Array) -> Array:
+    """x · σ(x) = x / (1 + e⁻ˣ), also called swish (Hendrycks 2016, section 4).
+
+    >>> silu(np.array([-1.0, 0.0, 1.0])).round(4).tolist()
+    [-0.2689, 0.0, 0.7311]
+    """
+    y: Array = x / (1.0 + np.exp(-x))
+    return y
+
+
+# config.json's names for them. gelu_new and gelu_pytorch_tanh are one function, written twice.
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "gelu": gelu,
+    "gelu_new": gelu_tanh,
+    "gelu_pytorch_tanh": gelu_tanh,
+    "relu": relu,
+    "silu": silu,
+    "swish": silu,
+}
 
 
 def softmax(scores: Array) -> Array:
@@ -146,7 +189,7 @@ class LayerTrace:
     context: Array  # [S, H], the heads side by side
     attention_dense: Array  # [S, H], before the residual
     attention_output: Array  # [S, H], after the residual and its layer norm
-    intermediate: Array  # [S, F], before the GELU
+    intermediate: Array  # [S, F], before the activation function, which is the GELU mostly
     gelu: Array  # [S, F], after it
     output_dense: Array  # [S, H], before the residual
     output: Array  # [S, H], the layer's result
@@ -182,7 +225,7 @@ def run_layer(x: Array, layer: Layer, config: BertConfig) -> LayerTrace:
     attention_dense = linear(context, layer.attention_output)
     attention_output = layer_norm(attention_dense + x, layer.attention_norm, config.layer_norm_eps)
     intermediate = linear(attention_output, layer.intermediate)
-    activation = gelu(intermediate)
+    activation = ACTIVATIONS[config.hidden_act](intermediate)
     output_dense = linear(activation, layer.output)
     output = layer_norm(output_dense + attention_output, layer.output_norm, config.layer_norm_eps)
     return LayerTrace(

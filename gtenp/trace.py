@@ -30,17 +30,19 @@ import numpy.typing as npt
 
 from gtenp import __version__, reference
 from gtenp.checkpoint import BertWeights, astype, load_weights
-from gtenp.errors import InputError
+from gtenp.errors import InputError, UnsupportedModelError
 from gtenp.folders import new_file
 from gtenp.pooling import normalize, pool
+from gtenp.sentence_config import Normalize
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from gtenp.batch import Int
-    from gtenp.config import BertConfig, SentenceConfig
+    from gtenp.config import BertConfig
     from gtenp.embedder import Embedder
+    from gtenp.sentence_config import Pooling, SentenceConfig
 
 Array = npt.NDArray[Any]
 Values = dict[str, Array]  # one text's values by name, in the model's order
@@ -100,7 +102,17 @@ class Model:
 
 
 def model_of(embedder: Embedder, dtype: npt.DTypeLike = np.float64) -> Model:
-    """The embedder's model, with its weights in another float dtype."""
+    """The embedder's model, with its weights in another float dtype.
+
+    UnsupportedModelError where more than a normalisation follows the pooling: no step has a name
+    for it.
+    """
+    if any(not isinstance(head, Normalize) for head in embedder.sentence_config.heads):
+        raise UnsupportedModelError(
+            embedder.folder / "modules.json",
+            "has modules after the pooling whose values can't be traced: "
+            + ", ".join(head.summary for head in embedder.sentence_config.heads),
+        )
     weights = load_weights(embedder.folder, embedder.config)
     return Model(embedder.config, embedder.sentence_config, astype(weights, dtype))
 
@@ -127,12 +139,12 @@ def named(steps: reference.Trace, sentence_config: SentenceConfig) -> Values:
     }
     for number, layer in enumerate(steps.layers):
         values |= {f"layer.{number}.{f.name}": getattr(layer, f.name) for f in fields(layer)}
-    return values | sentence_values(steps.hidden_states[-1], sentence_config.pooling_mode)
+    return values | sentence_values(steps.hidden_states[-1], sentence_config.pooling)
 
 
-def sentence_values(hidden_states: Array, pooling_mode: str) -> Values:
+def sentence_values(hidden_states: Array, pooling: Pooling) -> Values:
     """The last two steps: [S, H] -> pooled [H] and normalized [H]."""
-    pooled = pool(hidden_states, np.array([0, len(hidden_states)]), pooling_mode)
+    pooled = pool(hidden_states, np.array([0, len(hidden_states)]), pooling)
     return {"pooled": pooled[0], "normalized": normalize(pooled)[0]}
 
 

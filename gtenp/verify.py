@@ -19,6 +19,7 @@ from gtenp import reference
 from gtenp.checkpoint import Linear
 from gtenp.errors import InputError
 from gtenp.reference import Array, attention_scores
+from gtenp.sentence_config import Pooling
 from gtenp.tokenizer import Tokenizer
 from gtenp.trace import (
     EMBEDDING,
@@ -316,15 +317,15 @@ class Case:
             )
             hidden = steps[f"layer.{self.model.config.num_hidden_layers - 1}.output"]
             if not pool_padding:
-                steps |= sentence_values(hidden[:size], self.model.sentence_config.pooling_mode)
+                steps |= sentence_values(hidden[:size], self.model.sentence_config.pooling)
             values.append({name: without_padding(name, a, size) for name, a in steps.items()})
         return values
 
-    def run_pooling(self, pool: Callable[[Values, Array, str], Values]) -> list[Values]:
+    def run_pooling(self, pool: Callable[[Values, Array, Pooling], Values]) -> list[Values]:
         """With something else made of the last layer's output."""
         last = f"layer.{self.model.config.num_hidden_layers - 1}.output"
-        mode = self.model.sentence_config.pooling_mode
-        return [values | pool(values, values[last], mode) for values in self.run()]
+        pooling = self.model.sentence_config.pooling
+        return [values | pool(values, values[last], pooling) for values in self.run()]
 
 
 def without_padding(name: str, array: Array, length: int) -> Array:
@@ -455,11 +456,11 @@ def pooling_bugs(case: Case) -> Iterator[Bug]:
     """From the tokens' vectors to the text's."""
     asked = case.model.sentence_config
     for mode in ("mean", "cls"):
-        if mode != asked.pooling_mode:
+        if asked.pooling.modes != (mode,):
             yield Bug(
                 "pooled",
-                f"pooling is {mode}; the model's files ask for {asked.pooling_mode}",
-                partial(case.run, sentence_config=replace(asked, pooling_mode=mode)),
+                f"pooling is {mode}; the model's files ask for {', '.join(asked.pooling.modes)}",
+                partial(case.run, sentence_config=replace(asked, pooling=Pooling((mode,)))),
             )
     for length in _padded_lengths(case):
         padded = f"(texts padded to {length} tokens)"
@@ -486,20 +487,20 @@ def pooling_bugs(case: Case) -> Iterator[Bug]:
         yield Bug(begins, what, partial(case.run_pooling, pool))
 
 
-def _divided_by(length: int, values: Values, hidden_states: Array, _: str) -> Values:
+def _divided_by(length: int, values: Values, hidden_states: Array, _: Pooling) -> Values:
     return {"pooled": values["pooled"] * len(hidden_states) / length}
 
 
-def _without_specials(_: Values, hidden_states: Array, mode: str) -> Values:
+def _without_specials(_: Values, hidden_states: Array, pooling: Pooling) -> Values:
     inner = hidden_states[1:-1]
-    return sentence_values(inner, mode) if len(inner) else {}
+    return sentence_values(inner, pooling) if len(inner) else {}
 
 
-def _not_normalized(values: Values, _: Array, __: str) -> Values:
+def _not_normalized(values: Values, _: Array, __: Pooling) -> Values:
     return {"normalized": values["pooled"]}
 
 
-def _normalized_early(values: Values, _: Array, __: str) -> Values:
+def _normalized_early(values: Values, _: Array, __: Pooling) -> Values:
     return {"pooled": values["normalized"]}
 
 
@@ -599,7 +600,7 @@ def _by_text(
         if len(values[EMBEDDING]) != 1:
             raise InputError(f"{len(values[EMBEDDING])} vectors for one text; name all texts")
         values = {**values, EMBEDDING: values[EMBEDDING][0]}
-    final = "normalized" if embedder.sentence_config.normalize else "pooled"
+    final = "normalized" if embedder.sentence_config.normalizes else "pooled"
     found: list[Values] = []
     ignored: dict[str, None] = {}
     for number, given in enumerate(split(values, count)):

@@ -23,6 +23,13 @@ def tiny(tmp_path: Path) -> Path:
     return Path(shutil.copytree(DATA / "tiny", tmp_path / "tiny"))
 
 
+@pytest.fixture
+def sentence_tiny(tiny: Path) -> Path:
+    """The same with mean pooling and normalisation stated."""
+    write_sentence_files(tiny, max_seq_length=64)
+    return tiny
+
+
 @pytest.fixture(scope="session")
 def minilm() -> Path:
     """all-MiniLM-L6-v2 with its published weights."""

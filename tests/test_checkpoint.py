@@ -1,10 +1,14 @@
+import json
+
 import numpy as np
 import pytest
+from conftest import DATA
+from raw_safetensors import save_bfloat16
 from safetensors.numpy import load_file, save_file
 
-from gtenp.checkpoint import astype, load_weights, read_safetensors
+from gtenp.checkpoint import astype, is_finite, load_weights, read_safetensors
 from gtenp.config import BertConfig
-from gtenp.errors import ModelFileError
+from gtenp.errors import ModelFileError, UnsupportedModelError
 
 
 def test_each_tensor_is_a_read_only_view_equal_to_what_safetensors_loads(tiny):
@@ -44,6 +48,160 @@ def test_a_prefix_and_integer_position_ids_are_as_good(tiny):
     save_file(tensors, path)
     found = load_weights(tiny, BertConfig.from_folder(tiny))
     np.testing.assert_array_equal(found.layers[1].key.bias, expected.layers[1].key.bias)
+
+
+def test_old_names_of_a_layer_norm_are_as_good(tiny):
+    path = tiny / "model.safetensors"
+    expected = load_weights(tiny, BertConfig.from_folder(tiny))
+    tensors = {
+        name.replace("LayerNorm.weight", "LayerNorm.gamma").replace(
+            "LayerNorm.bias", "LayerNorm.beta"
+        ): tensor
+        for name, tensor in load_file(path).items()
+    }
+    save_file(tensors, path)
+    found = load_weights(tiny, BertConfig.from_folder(tiny))
+    np.testing.assert_array_equal(found.embeddings_norm.weight, expected.embeddings_norm.weight)
+    np.testing.assert_array_equal(
+        found.layers[1].output_norm.bias, expected.layers[1].output_norm.bias
+    )
+
+
+def test_heads_and_buffers_are_left_aside_by_name(tiny):
+    path = tiny / "model.safetensors"
+    extra = {
+        "pooler.dense.weight": np.ones((32, 32), np.float32),
+        "cls.predictions.bias": np.ones(3, np.float32),
+        "embeddings.position_ids": np.arange(64)[None],
+    }
+    save_file({**load_file(path), **extra}, path)
+    assert load_weights(tiny, BertConfig.from_folder(tiny)).ignored == (
+        "cls.predictions.bias",
+        "embeddings.position_ids",
+        "pooler.dense.weight",
+    )
+
+
+def test_a_layer_that_the_config_does_not_know_of_is_an_error(edit_json):
+    folder = edit_json("config.json", num_hidden_layers=1)
+    with pytest.raises(ModelFileError, match=r"has encoder\.layer\.1\.\S+, for which the model"):
+        load_weights(folder, BertConfig.from_folder(folder))
+
+
+@pytest.mark.parametrize(
+    "double", ["bert.embeddings.LayerNorm.weight", "embeddings.LayerNorm.gamma"]
+)
+def test_a_tensor_under_two_names_is_an_error(tiny, double):
+    path = tiny / "model.safetensors"
+    save_file({**load_file(path), double: np.ones(32, np.float32)}, path)
+    with pytest.raises(ModelFileError, match=r"gives embeddings\.LayerNorm\.weight a second time"):
+        load_weights(tiny, BertConfig.from_folder(tiny))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, "bfloat16"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_weight_that_is_no_number_is_named(tiny, dtype, value):
+    path = tiny / "model.safetensors"
+    name = "encoder.layer.1.intermediate.dense.weight"
+    tensors = {key: tensor.copy() for key, tensor in load_file(path).items()}
+    tensors[name][3, 5] = value
+    if dtype == "bfloat16":
+        save_bfloat16(tensors, path)
+    else:
+        save_file({key: tensor.astype(dtype) for key, tensor in tensors.items()}, path)
+    with pytest.raises(ModelFileError, match=rf"{name} holds NaN or infinity"):
+        load_weights(tiny, BertConfig.from_folder(tiny))
+
+
+@pytest.mark.parametrize("value", [1e30, -1e30, 65504.0])
+def test_a_large_number_is_a_number(value):
+    assert is_finite(np.array([value, 1.0], np.float32))
+
+
+def test_a_tensor_of_whole_numbers_in_a_weights_place_is_an_error(tiny):
+    path = tiny / "model.safetensors"
+    tensors = dict(load_file(path))
+    tensors["encoder.layer.0.output.dense.bias"] = np.ones(32, np.int8)
+    save_file(tensors, path)
+    with pytest.raises(ModelFileError, match=r"output\.dense\.bias has dtype int8; wanted floats"):
+        load_weights(tiny, BertConfig.from_folder(tiny))
+
+
+# ── several files ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def sharded(tiny):
+    """The tiny model with its tensors in two files and an index."""
+    path = tiny / "model.safetensors"
+    tensors = load_file(path)
+    path.unlink()
+    names = sorted(tensors)
+    weight_map = {}
+    for number, part in enumerate((names[:20], names[20:]), start=1):
+        shard = f"model-{number:05}-of-00002.safetensors"
+        save_file({name: tensors[name] for name in part}, tiny / shard)
+        weight_map |= dict.fromkeys(part, shard)
+    index = {"metadata": {"total_size": 1}, "weight_map": weight_map}
+    (tiny / "model.safetensors.index.json").write_text(json.dumps(index))
+    return tiny
+
+
+def test_a_model_in_several_files_is_read_by_its_index(sharded):
+    expected = load_weights(DATA / "tiny", BertConfig.from_folder(DATA / "tiny"))
+    found = load_weights(sharded, BertConfig.from_folder(sharded))
+    np.testing.assert_array_equal(found.word_embeddings, expected.word_embeddings)
+    np.testing.assert_array_equal(found.layers[1].key.weight, expected.layers[1].key.weight)
+
+
+def test_a_tensor_in_two_files_is_an_error(sharded):
+    path = sharded / "model-00002-of-00002.safetensors"
+    double = {"embeddings.LayerNorm.bias": np.zeros(32, np.float32)}
+    save_file({**load_file(path), **double}, path)
+    with pytest.raises(
+        ModelFileError, match=r"-of-00002.*gives embeddings\.LayerNorm\.bias a second"
+    ):
+        load_weights(sharded, BertConfig.from_folder(sharded))
+
+
+def test_a_missing_file_of_several_is_named(sharded):
+    (sharded / "model-00002-of-00002.safetensors").unlink()
+    with pytest.raises(ModelFileError, match=r"model-00002-of-00002\.safetensors: can't be read"):
+        load_weights(sharded, BertConfig.from_folder(sharded))
+
+
+@pytest.mark.parametrize(
+    "name", ["../model.safetensors", "/etc/passwd", "a/model.safetensors", "..", "C:\\x", 3, None]
+)
+def test_an_index_that_names_a_file_elsewhere_is_an_error(sharded, name):
+    index = {"weight_map": {"embeddings.LayerNorm.bias": name}}
+    (sharded / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(
+        ModelFileError, match=r"index\.json: names .* not a file beside it|can't be"
+    ):
+        load_weights(sharded, BertConfig.from_folder(sharded))
+
+
+@pytest.mark.parametrize("index", [{}, {"weight_map": []}, {"weight_map": {}}])
+def test_an_index_without_a_map_is_an_error(sharded, index):
+    (sharded / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(ModelFileError, match="has no weight_map"):
+        load_weights(sharded, BertConfig.from_folder(sharded))
+
+
+def test_a_pickle_is_refused_with_the_reason_and_the_way(tiny):
+    (tiny / "model.safetensors").rename(tiny / "pytorch_model.bin")
+    with pytest.raises(UnsupportedModelError, match=r"run any code .*save_pretrained\(FOLDER\)"):
+        load_weights(tiny, BertConfig.from_folder(tiny))
+
+
+def test_a_folder_without_weights_says_so(tiny):
+    (tiny / "model.safetensors").unlink()
+    with pytest.raises(ModelFileError, match=r"model\.safetensors: is missing"):
+        load_weights(tiny, BertConfig.from_folder(tiny))
+
+
+# ── missing and damaged ──────────────────────────────────────────────────────────────────────────
 
 
 def test_a_missing_tensor_is_named(tiny):

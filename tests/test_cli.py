@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import DATA
+from safetensors.numpy import load_file, save_file
 from texts import CARD
 
 import gtenp
@@ -71,6 +72,12 @@ def test_embed_names_the_line_that_is_not_utf8():
     assert "standard input, line 2: byte 4 is not UTF-8" in result.stderr
 
 
+def test_embed_tells_of_a_text_that_was_cut():
+    done = gtenp_process("embed", "--model", TINY, "a " * 100)
+    assert done.returncode == 0
+    assert done.stderr.startswith("Warning: 1 of 1 texts have more than 64 tokens and were cut")
+
+
 # ── similarity, info ─────────────────────────────────────────────────────────────────────────────
 
 
@@ -97,6 +104,23 @@ def test_info_tells_what_was_understood_to_people_and_to_programs():
     assert told["weights_bytes"] == os.path.getsize(f"{TINY}/model.safetensors")
     text = run("info", "--model", TINY).stdout
     assert all(key in text for key in told)
+    assert "no modules.json: mean pooling without normalisation is assumed" in text
+
+
+def test_info_tells_of_licence_prompts_and_what_was_left_aside(sentence_tiny):
+    path = sentence_tiny / "model.safetensors"
+    save_file({**load_file(path), "pooler.dense.bias": np.ones(32, np.float32)}, path)
+    (sentence_tiny / "README.md").write_text("---\ntags:\n- a\nlicense: mit\n---\n\nlicense: no\n")
+    folder = sentence_tiny.rename(sentence_tiny.parent / "e5-small")
+    told = json.loads(run("info", str(folder), "--json").stdout)
+    assert told["licence"] == "mit"
+    assert told["prompts"]["query"] == "query: "
+    assert told["ignored"] == ["pooler.dense.bias"]
+    assert told["then"] == ["normalize"]
+    assert any("known by its name" in note for note in told["notes"])
+    text = run("info", str(folder)).stdout
+    assert "query: 'query: '" in text
+    assert "pooler.dense.bias" in text
 
 
 # ── tokenize ─────────────────────────────────────────────────────────────────────────────────────

@@ -1,11 +1,9 @@
-import json
+import os
 import shutil
-from pathlib import Path
 
 import pytest
-from random_model import write_sentence_files
 
-from gtenp.config import BertConfig, SentenceConfig
+from gtenp.config import BertConfig, refuse_links_outside
 from gtenp.errors import ModelFileError, UnsupportedModelError
 
 
@@ -19,14 +17,35 @@ def test_the_sizes_are_read_under_their_own_names(tiny):
     ("key", "value"),
     [
         ("model_type", "roberta"),
-        ("hidden_act", "gelu_new"),
+        ("hidden_act", "gelu_fast"),
+        ("hidden_act", 3),
         ("position_embedding_type", "relative_key"),
+        ("position_embedding_type", "relative_key_query"),
+        ("position_embedding_type", "alibi"),
         ("is_decoder", True),
+        ("add_cross_attention", True),
     ],
 )
 def test_what_would_change_the_arithmetic_is_refused_by_name(edit_json, key, value):
     with pytest.raises(UnsupportedModelError, match=f"config.json: {key} is {value!r}"):
         BertConfig.from_folder(edit_json("config.json", **{key: value}))
+
+
+@pytest.mark.parametrize("key", ["auto_map", "quantization_config", "pruned_heads"])
+def test_what_a_model_brings_with_it_is_refused_by_name(edit_json, key):
+    with pytest.raises(UnsupportedModelError, match=rf"config\.json: has {key}: "):
+        BertConfig.from_folder(edit_json("config.json", **{key: {"0": [1]}}))
+
+
+@pytest.mark.parametrize("name", ["gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "swish"])
+def test_the_activation_is_read(edit_json, name):
+    assert BertConfig.from_folder(edit_json("config.json", hidden_act=name)).hidden_act == name
+
+
+@pytest.mark.parametrize("value", [0, -1e-12, 10**400, "1e-12", True])
+def test_a_layer_norm_eps_that_is_no_positive_float_is_an_error(edit_json, value):
+    with pytest.raises(ModelFileError, match=r"config\.json: layer_norm_eps is"):
+        BertConfig.from_folder(edit_json("config.json", layer_norm_eps=value))
 
 
 @pytest.mark.parametrize("value", [None, 0, -1, 1.5, "12", True])
@@ -63,85 +82,58 @@ def test_a_missing_file_is_named(tiny):
         BertConfig.from_folder(tiny)
 
 
-def test_without_modules_json_the_mean_is_taken_and_not_normalised(tiny):
-    assert SentenceConfig.from_folder(tiny) == SentenceConfig("mean", False, None)
+def test_a_value_of_a_megabyte_is_not_repeated_whole(edit_json):
+    with pytest.raises(UnsupportedModelError) as caught:
+        BertConfig.from_folder(edit_json("config.json", model_type="x" * 1_000_000))
+    assert len(str(caught.value)) < 500
 
 
-def test_the_files_of_sentence_transformers_are_read(tiny):
-    write_sentence_files(tiny, max_seq_length=64)
-    assert SentenceConfig.from_folder(tiny) == SentenceConfig("mean", True, 64)
+def test_a_file_larger_than_any_such_file_is_not_read(tiny):
+    with (tiny / "config.json").open("ab") as file:
+        file.truncate(5 << 20)  # zeros, which a disk does not even store
+    with pytest.raises(ModelFileError, match="is larger than 4,194,304 bytes"):
+        BertConfig.from_folder(tiny)
 
 
-def test_the_forms_that_sentence_transformers_6_writes_are_read(tiny):
-    write_sentence_files(tiny, max_seq_length=64)
-    paths = (
-        "sentence_transformers.base.modules.transformer.Transformer",
-        "sentence_transformers.sentence_transformer.modules.pooling.Pooling",
-        "sentence_transformers.base.modules.normalize.Normalize",
-    )
-    modules = json.loads((tiny / "modules.json").read_text())
-    (tiny / "modules.json").write_text(
-        json.dumps([{**m, "type": path} for m, path in zip(modules, paths, strict=True)])
-    )
-    (tiny / "1_Pooling/config.json").write_text(
-        '{"embedding_dimension": 32, "pooling_mode": "cls", "include_prompt": true}'
-    )
-    (tiny / "sentence_bert_config.json").write_text('{"transformer_task": "feature-extraction"}')
-    assert SentenceConfig.from_folder(tiny) == SentenceConfig("cls", True, None)
+# ── links ────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.fixture
-def sentence_files(tiny: Path):
-    """Write the sentence files, then replace one of them."""
-
-    def replace(name: str, content: object) -> Path:
-        write_sentence_files(tiny, max_seq_length=64)
-        (tiny / name).write_text(json.dumps(content))
-        return tiny
-
-    return replace
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "vocab.txt"])
+def test_a_link_out_of_the_folder_is_refused(tiny, name):
+    outside = shutil.move(tiny / name, tiny.parent / "elsewhere")
+    (tiny / name).symlink_to(outside)
+    with pytest.raises(ModelFileError, match=rf"{name}: is a link out of the folder"):
+        refuse_links_outside(tiny)
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "complaint"),
-    [
-        ("modules.json", [{"type": "mine.Whitening", "path": ""}], "names the module mine.Whiten"),
-        (
-            "modules.json",
-            [{"type": "sentence_transformers.models.Transformer", "path": ""}],
-            "has the modules Transformer;",
-        ),
-        ("1_Pooling/config.json", {"pooling_mode_max_tokens": True}, r"asks for pooling \['max'\]"),
-        ("1_Pooling/config.json", {"pooling_mode": ["mean", "cls"]}, "asks for pooling"),
-        (
-            "1_Pooling/config.json",
-            {"pooling_mode": "mean", "include_prompt": False},
-            "include_prompt",
-        ),
-        ("sentence_bert_config.json", {"do_lower_case": True}, "do_lower_case"),
-        ("config_sentence_transformers.json", {"truncate_dim": 128}, "truncate_dim to 128"),
-        (
-            "config_sentence_transformers.json",
-            {"default_prompt_name": "query"},
-            "default_prompt_name",
-        ),
-        ("config_sentence_transformers.json", {"similarity_fn_name": "dot"}, "similarity_fn_name"),
-    ],
-)
-def test_what_would_pool_otherwise_is_refused(sentence_files, name, content, complaint):
-    with pytest.raises(UnsupportedModelError, match=complaint):
-        SentenceConfig.from_folder(sentence_files(name, content))
+def test_a_link_within_the_folder_is_followed(tiny):
+    (tiny / "config.json").rename(tiny / "settings.json")
+    (tiny / "config.json").symlink_to("settings.json")
+    assert BertConfig.from_folder(tiny).hidden_size == 32
 
 
-@pytest.mark.parametrize("path", ["..", "../elsewhere", "/etc", "a/b", 3])
-def test_a_module_path_that_leaves_the_folder_is_an_error(sentence_files, path):
-    entry = {"type": "sentence_transformers.models.Pooling", "path": path}
-    with pytest.raises(ModelFileError, match="not a folder's name"):
-        SentenceConfig.from_folder(sentence_files("modules.json", [entry]))
+def test_a_folder_reached_by_a_link_is_its_own_home(tiny):
+    (tiny.parent / "alias").symlink_to(tiny)
+    assert BertConfig.from_folder(tiny.parent / "alias").hidden_size == 32
 
 
-def test_a_module_folder_without_its_config_is_an_error(tiny):
-    write_sentence_files(tiny, max_seq_length=64)
-    shutil.rmtree(tiny / "1_Pooling")
-    with pytest.raises(ModelFileError, match=r"1_Pooling/config\.json: can't be read"):
-        SentenceConfig.from_folder(tiny)
+def test_the_hub_caches_links_into_its_blobs_are_followed(tiny, tmp_path):
+    repository = tmp_path / "models--org--tiny"
+    snapshot = repository / "snapshots" / "0123456789abcdef"
+    snapshot.mkdir(parents=True)
+    (repository / "blobs").mkdir()
+    for path in tiny.iterdir():
+        path.rename(repository / "blobs" / path.name)
+        (snapshot / path.name).symlink_to(f"../../blobs/{path.name}")
+    assert BertConfig.from_folder(snapshot).hidden_size == 32
+    (snapshot / "vocab.txt").unlink()
+    (snapshot / "vocab.txt").symlink_to("/etc/passwd")
+    with pytest.raises(ModelFileError, match="is a link out of the folder, to /etc/passwd"):
+        BertConfig.from_folder(snapshot)
+
+
+def test_a_pipe_in_a_files_place_does_not_hang(tiny):
+    (tiny / "config.json").unlink()
+    os.mkfifo(tiny / "config.json")
+    with pytest.raises(ModelFileError, match="is not a regular file"):
+        BertConfig.from_folder(tiny)

@@ -1,13 +1,17 @@
+import json
+
 import numpy as np
 import pytest
 from conftest import DATA
 from golden import EMBEDDING_TOLERANCE, Golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
 from texts import CARD, golden_texts
 
+import gtenp
 from gtenp import Embedder
-from gtenp.errors import InputError, ModelFileError
+from gtenp.errors import InputError, ModelFileError, TruncationWarning, UnsupportedModelError
 
 TINY = Embedder(DATA / "tiny")
 
@@ -28,7 +32,7 @@ def test_all_minilm_gives_the_ids_of_transformers_for_every_golden_text(real):
 
 def test_all_minilm_gives_the_embeddings_of_transformers_for_every_golden_text(real):
     golden = Golden("minilm")
-    embeddings = real.encode(golden.facts["texts"])
+    embeddings = real.encode(golden.facts["texts"], truncate="silent")
     assert np.abs(embeddings - golden.arrays["embeddings"]).max() <= EMBEDDING_TOLERANCE
 
 
@@ -38,7 +42,7 @@ def test_the_golden_texts_are_those_of_this_suite():
 
 def test_gte_smalls_shape_gives_the_embeddings_of_transformers(gte_small):
     golden = Golden("gte-small")
-    embeddings = Embedder(gte_small).encode(golden.facts["texts"])
+    embeddings = Embedder(gte_small).encode(golden.facts["texts"], truncate="silent")
     assert np.abs(embeddings - golden.arrays["embeddings"]).max() <= EMBEDDING_TOLERANCE
 
 
@@ -83,17 +87,61 @@ def test_similarity_is_the_cosine():
     np.testing.assert_allclose(np.diag(scores), 1, atol=1e-6)
 
 
-def test_normalising_can_be_asked_for_and_declined(gte_small):
+def test_normalising_can_be_asked_for():
     plain, unit = TINY.encode(CARD[0]), TINY.encode(CARD[0], normalize_embeddings=True)
     np.testing.assert_allclose(unit, plain / np.linalg.norm(plain), atol=1e-6)
-    normalised = Embedder(gte_small).encode(CARD[0], normalize_embeddings=False)
-    assert np.linalg.norm(normalised) > 2
+
+
+def test_a_model_that_normalises_does_so_unasked(sentence_tiny):
+    embedder = Embedder(sentence_tiny)
+    for asked in (False, True):  # False is sentence-transformers' default and means the same there
+        assert abs(np.linalg.norm(embedder.encode(CARD[0], normalize_embeddings=asked)) - 1) < 1e-6
+
+
+# ── too long a text ──────────────────────────────────────────────────────────────────────────────
+
+
+def short_embedder() -> Embedder:
+    embedder = Embedder(DATA / "tiny")
+    embedder.max_seq_length = 5
+    return embedder
 
 
 def test_a_text_longer_than_max_seq_length_is_cut_there():
-    embedder = Embedder(DATA / "tiny")
+    embedder = short_embedder()
+    expected = embedder.encode("a b c", truncate="error")  # just fits
+    np.testing.assert_array_equal(embedder.encode("a b c d e f", truncate="silent"), expected)
+    np.testing.assert_array_equal(embedder.encode("a b c d", truncate="silent"), expected)
+
+
+def test_what_is_cut_is_told_once_with_its_count():
+    embedder = short_embedder()
+    with pytest.warns(TruncationWarning, match="2 of 3 texts have more than 5 tokens") as caught:
+        embedder.encode(["a b c d", "a", "a b c d e"])
+    assert caught[0].filename == __file__
+    embedder.encode("a b c d")
+
+
+def test_a_text_that_would_be_cut_can_be_refused():
+    with pytest.raises(InputError, match=r"sentences\[1\]: more than 5 tokens, as are 2 of 3"):
+        short_embedder().encode(["a", "a b c d", "a b c d e"], truncate="error")
+
+
+def test_the_prompt_counts_towards_the_length():
+    embedder = short_embedder()
+    expected = embedder.encode("a b c")
+    found = embedder.encode("b c d", prompt="a ", truncate="silent")
+    np.testing.assert_array_equal(found, expected)
+    with pytest.raises(InputError, match="more than 5 tokens"):
+        embedder.encode("b c d", prompt="a ", truncate="error")
+
+
+def test_a_text_is_cut_on_the_side_that_the_tokenizer_states(tiny):
+    (tiny / "tokenizer_config.json").write_text('{"truncation_side": "left"}')
+    embedder = Embedder(tiny)
     embedder.max_seq_length = 5
-    np.testing.assert_array_equal(embedder.encode("a b c d e f"), embedder.encode("a b c"))
+    found = embedder.encode("a b c d", truncate="silent")
+    np.testing.assert_array_equal(found, embedder.encode("b c d"))
 
 
 @pytest.mark.parametrize("length", [2, 65, 0, -1, "8", 8.0, None])
@@ -121,7 +169,7 @@ def test_a_hundred_thousand_empty_strings_are_embedded_alike():
 
 
 def test_ten_megabytes_in_one_str_are_embedded():
-    assert np.isfinite(TINY.encode("hello world " * 900_000)).all()
+    assert np.isfinite(TINY.encode("hello world " * 900_000, truncate="silent")).all()
 
 
 @pytest.mark.parametrize("batch_size", [0, -1, 2.5, "32"])
@@ -130,9 +178,274 @@ def test_a_batch_size_that_is_none_is_an_error(batch_size):
         TINY.encode(["a"], batch_size=batch_size)
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("truncate_dim", 0),
+        ("truncate_dim", "8"),
+        ("output_value", "cls"),
+        ("precision", "int4"),
+        ("truncate", True),
+        ("prompt_name", "query"),
+    ],
+)
+def test_an_option_of_an_unknown_value_is_named(option, value):
+    with pytest.raises(InputError, match=f"{option}: {value!r}"):
+        TINY.encode(["a"], **{option: value})
+
+
+def test_an_option_that_nobody_knows_is_an_error():
+    with pytest.raises(TypeError, match="normalise"):
+        TINY.encode_query(["a"], normalise=True)
+
+
 def test_the_progress_bar_counts_texts(capsys):
     TINY.encode(["a", "b", "c"], show_progress_bar=True)
     assert "3/3" in capsys.readouterr().err
+
+
+# ── prompts ──────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def prompted(sentence_tiny) -> Embedder:
+    (sentence_tiny / "config_sentence_transformers.json").write_text(
+        json.dumps(
+            {
+                "prompts": {"query": "what is ", "passage": "hello ", "corpus": "the "},
+                "default_prompt_name": "corpus",
+            }
+        )
+    )
+    return Embedder(sentence_tiny)
+
+
+def test_each_way_to_a_prompt_puts_it_before_the_text(prompted):
+    def plain(text):
+        return prompted.encode(text, prompt="").tolist()
+
+    assert prompted.encode("china").tolist() == plain("the china")
+    assert prompted.encode("china", prompt_name="query").tolist() == plain("what is china")
+    assert prompted.encode("china", prompt="new ").tolist() == plain("new china")
+    both = prompted.encode("china", prompt_name="query", prompt="new ")
+    assert both.tolist() == plain("new china")
+    assert prompted.encode_query("china").tolist() == plain("what is china")
+    assert prompted.encode_document("china").tolist() == plain("hello china")
+    assert prompted.encode_document("china", prompt_name="query").tolist() == plain("what is china")
+    assert prompted.encode_query(["china"], "corpus").tolist() == [plain("the china")]
+
+
+def test_without_a_query_prompt_encode_query_does_not_fall_back_on_the_default(prompted):
+    prompted.prompts = {"corpus": "the "}
+    assert prompted.encode_query("china").tolist() == prompted.encode("china", prompt="").tolist()
+    prompted.prompts = {}
+    assert prompted.encode_document("a").tolist() == prompted.encode("a", prompt="").tolist()
+
+
+def test_an_unknown_prompt_name_is_told_which_there_are(prompted):
+    with pytest.raises(InputError, match="'nobody'; the model has 'query', 'passage', 'corpus'"):
+        prompted.encode("china", prompt_name="nobody")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["e5-small-v2", "e5-large", "models--intfloat--e5-base-v2/snapshots/" + "0" * 40],
+)
+def test_e5_folders_have_their_prompts_by_their_name(sentence_tiny, name):
+    folder = sentence_tiny.parent / name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    sentence_tiny.rename(folder)
+    embedder = Embedder(folder)
+    query, passage = embedder.encode(["query: hello", "passage: hello"])
+    np.testing.assert_allclose(embedder.encode_query("hello"), query, atol=1e-6)
+    np.testing.assert_allclose(embedder.encode_document("hello"), passage, atol=1e-6)
+    named = embedder.encode("hello", prompt_name="passage")
+    np.testing.assert_allclose(named, passage, atol=1e-6)
+
+
+def test_a_pulled_e5_has_its_prompts_whatever_the_folder_is_called(sentence_tiny):
+    (sentence_tiny / "gtenp.json").write_text('{"model": "intfloat/e5-small-v2"}')
+    assert Embedder(sentence_tiny).prompts["query"] == "query: "
+
+
+@pytest.mark.parametrize("name", ["multilingual-e5-small", "e5-small-v2-finetuned", "my-e5-base"])
+def test_other_names_bring_no_prompts(sentence_tiny, name):
+    assert Embedder(sentence_tiny.rename(sentence_tiny.parent / name)).prompts == {}
+
+
+def test_prompts_that_the_files_state_win_over_those_of_the_name(sentence_tiny):
+    (sentence_tiny / "config_sentence_transformers.json").write_text(
+        '{"prompts": {"query": "ask: "}}'
+    )
+    folder = sentence_tiny.rename(sentence_tiny.parent / "e5-base")
+    assert Embedder(folder).prompts == {"query": "ask: "}
+
+
+def test_a_prompt_is_left_out_of_the_pooling_where_the_model_says_so(sentence_tiny):
+    (sentence_tiny / "1_Pooling/config.json").write_text(
+        '{"pooling_mode": "mean", "include_prompt": false}'
+    )
+    embedder = Embedder(sentence_tiny)
+    tokens = embedder.encode("hello world", prompt="what is ", output_value="token_embeddings")
+    kept = tokens[3:].mean(axis=0)  # without [CLS] what is
+    found = embedder.encode("hello world", prompt="what is ")
+    np.testing.assert_allclose(found, kept / np.linalg.norm(kept), atol=1e-6)
+
+
+# ── what encode gives ────────────────────────────────────────────────────────────────────────────
+
+
+def test_token_embeddings_are_those_of_all_tokens_of_each_text():
+    first, second = TINY.encode(["hello", "hello world"], output_value="token_embeddings")
+    assert (first.shape, second.shape) == ((3, 32), (4, 32))
+    np.testing.assert_allclose(second.mean(axis=0), TINY.encode("hello world"), atol=1e-6)
+    assert TINY.encode("hello", output_value="token_embeddings").tolist() == first.tolist()
+    assert TINY.encode([], output_value="token_embeddings") == []
+
+
+def test_none_gives_all_there_is():
+    found = TINY.encode(["hello world"], output_value=None, truncate_dim=8)[0]
+    assert found["input_ids"].tolist() == TINY.tokenizer("hello world")["input_ids"]
+    assert found["attention_mask"].tolist() == [1] * 4
+    assert found["token_type_ids"].tolist() == [0] * 4
+    assert found["token_embeddings"].shape == (4, 32)
+    assert found["sentence_embedding"].tolist() == TINY.encode("hello world")[:8].tolist()
+    with pytest.raises(InputError, match="precision: 'int8' with output_value None"):
+        TINY.encode("a", output_value=None, precision="int8")
+
+
+def test_truncate_dim_keeps_the_first_values_and_does_not_normalise_them_anew(sentence_tiny):
+    embedder = Embedder(sentence_tiny)
+    whole, cut = embedder.encode(CARD), embedder.encode(CARD, truncate_dim=8)
+    np.testing.assert_array_equal(cut, whole[:, :8])
+    again = embedder.encode(CARD, truncate_dim=8, normalize_embeddings=True)
+    np.testing.assert_allclose(np.linalg.norm(again, axis=1), 1, atol=1e-6)
+    assert embedder.encode(CARD, truncate_dim=99).shape == (4, 32)
+    embedder.truncate_dim = 4
+    assert embedder.get_embedding_dimension() == embedder.encode(CARD).shape[1] == 4
+
+
+def test_precision_is_that_of_quantize_embeddings():
+    texts = [f"{a} {b}" for a in "abcdefghij" for b in "0123456789"]
+    plain = TINY.encode(texts)
+    for precision in ("int8", "uint8", "binary", "ubinary"):
+        expected = gtenp.quantize_embeddings(plain, precision)
+        found = TINY.encode(texts, precision=precision)
+        assert found.dtype == expected.dtype
+        np.testing.assert_array_equal(found, expected)
+    assert TINY.encode([], precision="binary").shape == (0, 4)
+    assert TINY.encode([], precision="uint8").shape == (0, 32)
+    assert TINY.encode("a", precision="ubinary").shape == (4,)
+
+
+def test_token_embeddings_are_quantized_by_the_ranges_of_them_all():
+    texts = ["hello world"] * 40
+    tokens = TINY.encode(texts, output_value="token_embeddings")
+    expected = gtenp.quantize_embeddings(np.concatenate(tokens), "int8")
+    found = TINY.encode(texts, output_value="token_embeddings", precision="int8")
+    np.testing.assert_array_equal(np.concatenate(found), expected)
+    assert len(found) == 40
+
+
+@pytest.mark.parametrize("name", ["cosine", "dot", "euclidean", "manhattan"])
+def test_similarity_is_what_the_model_or_the_caller_names(name):
+    embedder = Embedder(DATA / "tiny")
+    embedder.similarity_fn_name = name
+    embeddings = embedder.encode(CARD)
+    scores = embedder.similarity(embeddings, embeddings[::-1])
+    pairs = embedder.similarity_pairwise(embeddings, embeddings[::-1])
+    np.testing.assert_allclose(np.diag(scores), pairs, rtol=1e-5, atol=1e-6)
+    with pytest.raises(InputError, match="similarity_fn_name: 'maxsim'; wanted one of cosine"):
+        embedder.similarity_fn_name = "maxsim"
+
+
+# ── bad models ───────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_cross_encoder_is_refused_with_a_sentence(edit_json):
+    folder = edit_json("config.json", architectures=["BertForSequenceClassification"])
+    tensors = {f"bert.{name}": t for name, t in load_file(folder / "model.safetensors").items()}
+    head = {"classifier.weight": np.ones((1, 32), np.float32), "classifier.bias": np.ones(1)}
+    save_file(tensors | head, folder / "model.safetensors")
+    with pytest.raises(UnsupportedModelError, match="a cross-encoder, which scores two texts read"):
+        Embedder(folder)
+
+
+def test_do_lower_case_before_a_cased_tokenizer_lowers_and_keeps_accents(sentence_tiny):
+    (sentence_tiny / "tokenizer_config.json").write_text('{"do_lower_case": false}')
+    (sentence_tiny / "vocab.txt").write_text(
+        (sentence_tiny / "vocab.txt").read_text(encoding="utf-8").replace("hello", "é"),
+        encoding="utf-8",
+    )
+    settings = sentence_tiny / "sentence_bert_config.json"
+    settings.write_text('{"do_lower_case": false}')
+    cased = Embedder(sentence_tiny).tokenizer
+    settings.write_text('{"do_lower_case": true}')
+    lowered = Embedder(sentence_tiny).tokenizer
+    assert cased.convert_ids_to_tokens(cased("É World")["input_ids"])[1:3] == ["[UNK]", "[UNK]"]
+    assert lowered.convert_ids_to_tokens(lowered("É World")["input_ids"])[1:3] == ["é", "world"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    "name", ["embeddings.position_embeddings.weight", "embeddings.word_embeddings.weight"]
+)
+def test_a_table_with_a_number_that_is_none_gives_no_vector(tiny, name, value):
+    tensors = {key: tensor.copy() for key, tensor in load_file(tiny / "model.safetensors").items()}
+    tensors[name][2, 3] = value  # position 2, and [CLS]
+    save_file(tensors, tiny / "model.safetensors")
+    with pytest.raises(ModelFileError, match="gives vectors that are not finite"):
+        Embedder(tiny).encode("hello world")
+
+
+@pytest.mark.parametrize(
+    ("damage", "complaint"),
+    [
+        (lambda lines: [*lines[:9], "", *lines[10:]], "a blank line or the same line twice"),
+        (lambda lines: [*lines[:9], *lines[8:-1]], "a blank line or the same line twice"),
+        (lambda lines: lines[:9] + lines[10:], r"gives \d+ tokens, config.json wants"),
+    ],
+    ids=["blank", "doubled", "missing"],
+)
+def test_a_vocabulary_whose_lines_are_not_the_tables_rows_is_an_error(tiny, damage, complaint):
+    lines = (tiny / "vocab.txt").read_text(encoding="utf-8").split("\n")[:-1]
+    assert len(lines) % 8, "a table of a multiple of 8 may be padded"
+    (tiny / "vocab.txt").write_text("\n".join(damage(lines)) + "\n", encoding="utf-8")
+    with pytest.raises(ModelFileError, match=complaint):
+        Embedder(tiny)
+
+
+# ── saving ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_saved_folder_gives_the_same_vectors_and_keeps_what_was_set(sentence_tiny, tmp_path):
+    (sentence_tiny / "README.md").write_text("---\nlicense: mit\n---\n")
+    embedder = Embedder(sentence_tiny.rename(sentence_tiny.parent / "e5-small"))
+    embedder.max_seq_length = 30
+    embedder.truncate_dim = 8
+    embedder.similarity_fn_name = "dot"
+    embedder.save_pretrained(tmp_path / "saved")
+    again = Embedder(tmp_path / "saved")
+    assert again.max_seq_length == 30
+    assert again.similarity_fn_name == "dot"
+    assert again.prompts["query"] == "query: "
+    assert (tmp_path / "saved/README.md").exists()
+    np.testing.assert_array_equal(again.encode(CARD), embedder.encode(CARD))
+    np.testing.assert_array_equal(again.encode_query(CARD), embedder.encode_query(CARD))
+
+
+def test_a_saved_folder_states_the_pooling_that_was_assumed(tmp_path):
+    TINY.save_pretrained(tmp_path / "saved")
+    again = Embedder(tmp_path / "saved")
+    assert again.sentence_config.has_modules
+    np.testing.assert_array_equal(again.encode(CARD), TINY.encode(CARD))
+
+
+def test_a_folder_that_holds_something_is_not_written_to(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="exists and is not an empty folder"):
+        TINY.save_pretrained(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 # ── bad input ────────────────────────────────────────────────────────────────────────────────────

@@ -33,6 +33,40 @@ def test_gelu_equals_the_reference_for_any_block_count():
     assert np.abs(found - reference.gelu(x.astype(np.float64))).max() <= 3.5e-7
 
 
+def gelu_tanh(x: np.ndarray) -> np.ndarray:
+    """reference.gelu_tanh without the digits that 1 + tanh loses for negative x."""
+    return x / (1 + np.exp(-2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
+@pytest.mark.parametrize(
+    ("name", "exact"),
+    [
+        ("gelu_new", gelu_tanh),
+        ("gelu_pytorch_tanh", gelu_tanh),
+        ("silu", reference.silu),
+        ("swish", reference.silu),
+        ("relu", reference.relu),
+    ],
+)
+def test_an_activation_is_within_its_stated_error_over_the_whole_float32_range(name, exact):
+    sizes = np.concatenate([np.linspace(0, 12, 60_001), np.geomspace(1e-38, 1e38, 20_000)])
+    x = np.concatenate([sizes, -sizes]).astype(np.float32)
+    found = x.copy()
+    kernels.ACTIVATIONS[name](found)
+    with np.errstate(over="ignore"):  # exp reaches infinity, the quotient 0
+        error = np.abs(found - exact(x.astype(np.float64)))
+    assert (error <= 3e-7 * np.abs(x)).all()
+
+
+def test_each_activation_has_a_fast_form_equal_to_the_reference():
+    assert kernels.ACTIVATIONS.keys() == reference.ACTIVATIONS.keys()
+    x = np.linspace(-6, 6, 1001)
+    for name, activate in kernels.ACTIVATIONS.items():
+        found = x.astype(np.float32)
+        activate(found)
+        np.testing.assert_allclose(found, reference.ACTIVATIONS[name](x), rtol=0, atol=1e-6)
+
+
 def test_layer_norm_equals_the_reference():
     rng = np.random.default_rng(1)
     x = rng.normal(3, 2, (50, 384)).astype(np.float32)

@@ -6,6 +6,7 @@ Each file is a .safetensors whose metadata says which versions made it, from whi
   minilm.safetensors     all-MiniLM-L6-v2, its published weights: ids and embeddings
   gte-small.safetensors  gte-small's exact shape with seeded random float16 weights
   tiny.safetensors       tests/data/tiny, a 2-layer model that is committed whole
+  models.safetensors     the folders of tests/models, by sentence-transformers
 Nothing of gtenp is imported: what these files say is the other side's word.
 """
 
@@ -19,16 +20,20 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import sentence_transformers
 import tokenizers
 import torch
 import transformers
 from safetensors.numpy import save_file
+from sentence_transformers import SentenceTransformer
 from transformers import AutoTokenizer, BertModel
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "tests" / "data"
 sys.path.insert(0, str(ROOT / "tests"))
 
+from models.build import build  # noqa: E402
+from models.published import FORMS, PUBLISHED, Model  # noqa: E402
 from random_model import GTE_SMALL, TINY, write_model  # noqa: E402
 from texts import CARD, golden_texts  # noqa: E402
 
@@ -38,6 +43,7 @@ VERSIONS = ", ".join(
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
+        "sentence-transformers": sentence_transformers.__version__,
         "tokenizers": tokenizers.__version__,
         "numpy": np.__version__,
     }.items()
@@ -148,7 +154,43 @@ def make_tiny() -> None:
     write("tiny", arrays, texts=CARD, pairs=CARD[::-1], seed=2)
 
 
+# Short, long, empty, of other scripts, with capitals, and more than any model's tokens.
+MODEL_TEXTS = [
+    *CARD,
+    "Hello World, É and 中国! " * 3,
+    "",
+    "x7 X7 x500000 hello",
+    "the capital of China is new york? " * 90,
+]
+
+
+def sentence_embeddings(
+    model: Model, folder: Path, texts: list[str], dtype: torch.dtype | None = torch.float32
+) -> dict[str, np.ndarray]:
+    """What sentence-transformers makes of a folder: the arrays of its three ways to encode."""
+    options = {} if dtype is None else {"dtype": dtype}
+    theirs = SentenceTransformer(
+        str(folder), device="cpu", model_kwargs=options, local_files_only=True
+    )
+    prompts = {"encode_query": "query: ", "encode_document": "passage: "}
+    if model.name.startswith("intfloat/e5-"):  # their cards ask for these, their files don't
+        by_prompt = {task: theirs.encode(texts, prompt=text) for task, text in prompts.items()}
+        return {"encode": theirs.encode(texts), **by_prompt}
+    return {task: getattr(theirs, task)(texts) for task in ("encode", *prompts)}
+
+
+def make_models() -> None:
+    arrays = {}
+    for model in (*PUBLISHED, *FORMS):
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = build(model, Path(temporary), tiny_vocabulary())
+            for task, embeddings in sentence_embeddings(model, folder, MODEL_TEXTS).items():
+                arrays[f"{folder.name}.{task}"] = embeddings
+    write("models", arrays, texts=MODEL_TEXTS)
+
+
 if __name__ == "__main__":
+    make_models()
     make_tiny()
     make_minilm(Path(sys.argv[1]))
     make_gte_small()

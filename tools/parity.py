@@ -2,9 +2,12 @@
 
 usage: python tools/parity.py MINILM_FOLDER [SEED]
 
-For all-MiniLM-L6-v2 and for gte-small's shape with random weights it prints, level by level, the
-largest and the mean absolute difference of the hidden states: gtenp's float32 encoder against
-transformers' float32, and reference.py in float64 against torch's float64. Exit status 1 where
+For each folder of tests/models it prints the largest difference of the embeddings from those of
+sentence-transformers, before and after save_pretrained; for quantize_embeddings, whether all bytes
+are equal. For all-MiniLM-L6-v2 and for gte-small's shape with random weights it prints, level by
+level, the largest and the mean absolute difference of the hidden states: gtenp's float32 encoder
+against transformers' float32, and reference.py in float64 against torch's float64. Exit status 1
+where
 token ids differ or a tolerance is left.
 """
 
@@ -14,20 +17,30 @@ import random
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import sentence_transformers
 import torch
 import transformers
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
 
-from make_goldens import hidden_states, load_model, load_tokenizer  # noqa: E402
+from make_goldens import (  # noqa: E402
+    hidden_states,
+    load_model,
+    load_tokenizer,
+    sentence_embeddings,
+    tiny_vocabulary,
+)
+from models.build import build  # noqa: E402
+from models.published import FORMS, PUBLISHED  # noqa: E402
 from random_model import GTE_SMALL, write_model, write_sentence_files  # noqa: E402
 from texts import golden_texts, paragraph  # noqa: E402
 
-from gtenp import Embedder, reference  # noqa: E402
+from gtenp import Embedder, quantize_embeddings, reference  # noqa: E402
 from gtenp.batch import pack  # noqa: E402
 from gtenp.checkpoint import astype, load_weights  # noqa: E402
 from gtenp.encoder import Encoder  # noqa: E402
@@ -85,7 +98,7 @@ def compare(title: str, folder: Path, texts: list[str]) -> bool:
             float64.add(np.stack(trace.hidden_states), hidden_states(double, sequence))
     theirs = np.stack(expected)
     theirs /= np.linalg.norm(theirs, axis=1, keepdims=True)
-    apart = float(np.abs(embedder.encode(texts) - theirs).max())
+    apart = float(np.abs(embedder.encode(texts, truncate="silent") - theirs).max())
 
     print(f"\n{title}: {len(texts)} texts, {sum(map(len, ids)):,} tokens")
     print(f"token ids {'equal' if equal else 'DIFFER'}")
@@ -107,15 +120,66 @@ def compare(title: str, folder: Path, texts: list[str]) -> bool:
     )
 
 
+def compare_folders(texts: list[str]) -> bool:
+    """Print a line for each folder of tests/models; True where every tolerance holds."""
+    print(f"\nfolders of tests/models: {len(texts)} texts, three ways to encode")
+    print("                                         as built       saved")
+    worst = 0.0
+    for model in (*PUBLISHED, *FORMS):
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = build(model, Path(temporary), tiny_vocabulary())
+            embedder = Embedder(folder)
+            embedder.save_pretrained(Path(temporary, "saved"))
+            theirs = sentence_embeddings(model, folder, texts)
+            # Saved, the folder must give the same vectors without a word about dtypes or prompts.
+            plain = replace(model, name="saved")
+            saved = sentence_embeddings(plain, Path(temporary, "saved"), texts, dtype=None)
+        ours = {task: getattr(embedder, task)(texts, truncate="silent") for task in theirs}
+        differences = [
+            max(
+                float(np.abs(ours[task] - expected[task]).max() / max(1, np.abs(ours[task]).max()))
+                for task in ours
+            )
+            for expected in (theirs, saved)
+        ]
+        worst = max(worst, *differences)
+        print(f"{folder.name:38}{differences[0]:11.2e} {differences[1]:11.2e}")
+    return worst <= EMBEDDING_TOLERANCE
+
+
+def compare_quantization(rng: np.random.Generator) -> bool:
+    """Print whether each precision's bytes are those of sentence-transformers."""
+    equal = True
+    for shape in ((128, 384), (100, 37), (1000, 8)):
+        embeddings = rng.normal(size=shape).astype(np.float32)
+        sample = rng.normal(size=shape).astype(np.float32)
+        ranges = np.stack((sample.min(axis=0), sample.max(axis=0)))
+        for precision in ("float32", "int8", "uint8", "binary", "ubinary"):
+            for options in ({}, {"ranges": ranges}, {"calibration_embeddings": sample}):
+                ours = quantize_embeddings(embeddings, precision, **options)
+                theirs = sentence_transformers.util.quantize_embeddings(
+                    embeddings, precision, **options
+                )
+                equal = equal and ours.dtype == theirs.dtype and bool((ours == theirs).all())
+    print(f"\nquantize_embeddings: {'equal' if equal else 'DIFFERS'}")
+    return equal
+
+
 def main(minilm: str, seed: str | None = None) -> int:
     chosen = int(seed) if seed else time.time_ns() % 1_000_000
-    print(f"seed {chosen}, torch {torch.__version__}, transformers {transformers.__version__}")
+    print(
+        f"seed {chosen}, torch {torch.__version__}, transformers {transformers.__version__}, "
+        f"sentence-transformers {sentence_transformers.__version__}"
+    )
     rng = random.Random(chosen)
+    texts = random_texts(rng)
+    folders = [compare_folders(texts[::8]), compare_quantization(np.random.default_rng(chosen))]
     with tempfile.TemporaryDirectory() as temporary:
         words = (ROOT / "tests/data/vocab-uncased.txt").read_text(encoding="utf-8").splitlines()
         shaped = write_model(Path(temporary, "gte-small"), GTE_SMALL, chosen, words, np.float16)
         write_sentence_files(shaped, max_seq_length=512)
         results = [
+            *folders,
             compare("all-MiniLM-L6-v2", Path(minilm), random_texts(rng)),
             compare("gte-small's shape, random weights", shaped, random_texts(rng)[::2]),
         ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import click
 
 from gtenp import __version__
@@ -26,7 +28,11 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run the verb; what a user can mend becomes one sentence, unless --debug was given."""
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = lambda message, *_: click.echo(
+                    f"Warning: {message}", err=True
+                )
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             ctx.exit(130)  # 128 + SIGINT, as shells count
         except (GtenpError, OSError) as error:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gtenp.cli.options import model_option, revision_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from gtenp.embedder import Embedder
 
 
 @click.command()
@@ -26,30 +33,89 @@ def info(name: str | None, model: str, revision: str | None, as_json: bool) -> N
         return
     width = max(map(len, facts))
     for label, value in facts.items():
-        shown = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
-        click.echo(f"{label:{width}}  {shown}")
+        lines = _lines(value)
+        click.echo(f"{label:{width}}  {lines[0]}")
+        for line in lines[1:]:
+            click.echo(f"{'':{width}}  {line}")
+
+
+def _lines(value: Any) -> list[str]:
+    """A fact for people: a list takes a line each, a number its thousands' commas."""
+    if isinstance(value, dict):
+        return [f"{name}: {text!r}" for name, text in value.items()] or ["none"]
+    if isinstance(value, list):
+        return list(map(str, value)) or ["none"]
+    if value is None:
+        return ["not stated"]
+    return [f"{value:,}" if type(value) is int else str(value)]
 
 
 def _describe(model: str, revision: str | None) -> dict[str, Any]:
-    from gtenp.checkpoint import read_safetensors
+    """All that was understood of the model's folder, in the order of the data's way through it."""
+    from gtenp.checkpoint import read_safetensors, weight_files
     from gtenp.embedder import Embedder
 
     embedder = Embedder(model, revision=revision)
-    path = embedder.folder / "model.safetensors"
-    tensors = read_safetensors(path).values()
-    config, sentence_config = embedder.config, embedder.sentence_config
+    config, sentence, spec = embedder.config, embedder.sentence_config, embedder.tokenizer.spec
+    paths = weight_files(embedder.folder / sentence.transformer_folder)
+    tensors = [t for path in paths for t in read_safetensors(path).values() if t.dtype.kind == "f"]
     return {
         "model": model,
         "folder": str(embedder.folder),
+        "licence": _licence(embedder.folder / "README.md"),
         "dimension": embedder.get_embedding_dimension(),
         "max_seq_length": embedder.max_seq_length,
-        "pooling": sentence_config.pooling_mode,
-        "normalize": sentence_config.normalize,
+        "tokenizer": f"WordPiece, {'uncased' if spec.lowercase else 'cased'}",
+        "vocabulary": config.vocab_size,
+        "prompts": embedder.prompts,
+        "default_prompt_name": embedder.default_prompt_name or "none",
         "layers": config.num_hidden_layers,
+        "hidden_size": config.hidden_size,
         "attention_heads": config.num_attention_heads,
         "intermediate_size": config.intermediate_size,
-        "vocabulary": config.vocab_size,
+        "activation": config.hidden_act,
+        "pooling": ", ".join(sentence.pooling.modes),
+        "then": [head.summary for head in sentence.heads],
+        "normalize": sentence.normalizes,
+        "similarity": embedder.similarity_fn_name,
         "parameters": sum(tensor.size for tensor in tensors),
         "dtype": ", ".join(sorted({str(tensor.dtype) for tensor in tensors})),
-        "weights_bytes": path.stat().st_size,
+        "weights_bytes": sum(path.stat().st_size for path in paths),
+        "ignored": list(embedder.ignored_tensors),
+        "notes": list(_notes(embedder)),
     }
+
+
+def _notes(embedder: Embedder) -> Iterator[str]:
+    """What a reader of the facts would otherwise take for granted."""
+    sentence = embedder.sentence_config
+    if not sentence.has_modules:
+        yield (
+            "no modules.json: mean pooling without normalisation is assumed, as "
+            "sentence-transformers does"
+        )
+    if embedder.known_prompts:
+        yield (
+            "the prompts are not in the model's files but known by its name; encode_query and "
+            "encode_document use them, encode does not"
+        )
+    if not sentence.pooling.include_prompt:
+        yield "the pooling leaves out the prompt's tokens"
+    if embedder.truncate_dim and sentence.normalizes:
+        yield (
+            "truncate_dim: what is kept of a vector has no longer length 1; "
+            "normalize_embeddings=True gives it back"
+        )
+    if embedder.ignored_tensors:
+        yield "the ignored tensors are heads and buffers that no embedding depends on"
+
+
+def _licence(readme: Path) -> str | None:
+    """The licence that the front matter of a model card states."""
+    if not readme.is_file():
+        return None
+    with readme.open(encoding="utf-8", errors="replace") as file:
+        start = file.read(1 << 20)
+    front = re.match(r"\ufeff?---\n(.*?)\n---", start, re.DOTALL)
+    found = front and re.search(r"^licen[sc]e:[ \t]*[\"']?([\w.-]+)", front[1], re.MULTILINE)
+    return found[1] if found else None

@@ -34,7 +34,7 @@ def tokenize(
     """
     sentences = read_texts(texts)
     from gtenp import hub
-    from gtenp.config import SentenceConfig
+    from gtenp.sentence_config import SentenceConfig
     from gtenp.tokenizer import Tokenizer
 
     folder = hub.resolve(model, revision=revision)

@@ -1,0 +1,178 @@
+"""Write a folder of a model's form: its settings as published, seeded random weights, few layers.
+
+What a smaller size does not change is kept: names, dtypes, modules, limits, prompts. Two layers of
+4 numbers a head stand for the published ones, and 150 words for the vocabulary; the half million
+of LaBSE are kept, for there their number is the point.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from models.published import Model
+from random_model import random_tensors
+from raw_safetensors import save_bfloat16
+from safetensors.numpy import save_file
+
+KINDS = {
+    "Transformer": "base.modules.transformer",
+    "Pooling": "sentence_transformer.modules.pooling",
+    "Normalize": "base.modules.normalize",
+}
+
+
+def build(model: Model, parent: Path, words: list[str]) -> Path:
+    """The folder, under the model's own name."""
+    folder = parent / model.name.rpartition("/")[2]
+    folder.mkdir(parents=True)
+    if model.config["vocab_size"] > 100_000:
+        words = [*words, *(f"x{i}" for i in range(model.config["vocab_size"] - len(words)))]
+    config = shrunk(model.config, len(words))
+    seed = sum(model.name.encode())
+    _write_weights(folder, model, config, seed)
+    _write_json(folder / "config.json", config)
+    _write_tokenizer(folder, words, model.lowercase)
+    if model.defaults is not None:
+        _write_json(folder / "config_sentence_transformers.json", model.defaults)
+    if model.pooling is not None:
+        _write_modules(folder, model, config["hidden_size"], seed)
+    return folder
+
+
+def shrunk(config: dict[str, Any], vocab_size: int) -> dict[str, Any]:
+    """The same configuration with 2 layers and 4 numbers a head."""
+    hidden = 4 * config["num_attention_heads"]
+    sizes = {"hidden_size": hidden, "intermediate_size": 2 * hidden, "num_hidden_layers": 2}
+    return {**config, **sizes, "vocab_size": vocab_size}
+
+
+def _write_weights(folder: Path, model: Model, config: dict[str, Any], seed: int) -> None:
+    hidden = config["hidden_size"]
+    tensors = random_tensors(config, seed)
+    random = np.random.RandomState(seed + 1)
+    tensors["pooler.dense.weight"] = random.standard_normal((hidden, hidden)).astype(np.float32)
+    tensors["pooler.dense.bias"] = random.standard_normal(hidden).astype(np.float32)
+    if model.tensor_names == "prefixed":
+        tensors = {f"bert.{name}": tensor for name, tensor in tensors.items()}
+        tensors["cls.predictions.bias"] = np.zeros(config["vocab_size"], np.float32)
+        tensors["classifier.weight"] = np.ones((1, hidden), np.float32)
+        tensors["classifier.bias"] = np.ones(1, np.float32)
+    if model.tensor_names == "old":
+        for new, old in (("weight", "gamma"), ("bias", "beta")):
+            ending = f"LayerNorm.{new}"
+            tensors = {
+                name.removesuffix(new) + old if name.endswith(ending) else name: tensor
+                for name, tensor in tensors.items()
+            }
+    positions = {"embeddings.position_ids": np.arange(config["max_position_embeddings"])[None]}
+    names = sorted(tensors)
+    shards = [names[i :: model.shards] for i in range(model.shards)]
+    weight_map = {}
+    for number, part in enumerate(shards, start=1):
+        shard = f"model-{number:05}-of-{model.shards:05}.safetensors"
+        path = folder / (shard if model.shards > 1 else "model.safetensors")
+        floats = {name: tensors[name] for name in part}
+        if model.dtype == "bfloat16":
+            save_bfloat16(floats, path)
+        else:
+            floats = {name: tensor.astype(model.dtype) for name, tensor in floats.items()}
+            save_file(floats | (positions if number == 1 else {}), path, metadata={"format": "pt"})
+        weight_map |= dict.fromkeys(floats, shard)
+    if model.shards > 1:
+        index = {"metadata": {}, "weight_map": weight_map}
+        _write_json(folder / "model.safetensors.index.json", index)
+
+
+def _write_tokenizer(folder: Path, words: list[str], lowercase: bool) -> None:
+    """tokenizer.json and what stands beside it, as transformers writes them for BERT."""
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    piece = {name: {"SpecialToken": {"id": name, "type_id": 0}} for name in ("[CLS]", "[SEP]")}
+    first = {"Sequence": {"id": "A", "type_id": 0}}
+    second = {"Sequence": {"id": "B", "type_id": 1}}
+    last = {"SpecialToken": {"id": "[SEP]", "type_id": 1}}
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+    tokenizer = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [
+            {"id": words.index(name), "content": name, **flags, "special": True} for name in special
+        ],
+        "normalizer": {
+            "type": "BertNormalizer",
+            "clean_text": True,
+            "handle_chinese_chars": True,
+            "strip_accents": None,
+            "lowercase": lowercase,
+        },
+        "pre_tokenizer": {"type": "BertPreTokenizer"},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [piece["[CLS]"], first, piece["[SEP]"]],
+            "pair": [piece["[CLS]"], first, piece["[SEP]"], second, last],
+            "special_tokens": {
+                name: {"id": name, "ids": [words.index(name)], "tokens": [name]}
+                for name in ("[CLS]", "[SEP]")
+            },
+        },
+        "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": True},
+        "model": {
+            "type": "WordPiece",
+            "unk_token": "[UNK]",
+            "continuing_subword_prefix": "##",
+            "max_input_chars_per_word": 100,
+            "vocab": {word: i for i, word in enumerate(words)},
+        },
+    }
+    _write_json(folder / "tokenizer.json", tokenizer)
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
+    settings = {"do_lower_case": lowercase, "model_max_length": 512}
+    names = {"cls": "[CLS]", "sep": "[SEP]", "pad": "[PAD]", "unk": "[UNK]", "mask": "[MASK]"}
+    names = {f"{key}_token": name for key, name in names.items()}
+    _write_json(
+        folder / "tokenizer_config.json",
+        {**settings, **names, "tokenizer_class": "BertTokenizer"},
+    )
+    _write_json(folder / "special_tokens_map.json", names)
+
+
+def _write_modules(folder: Path, model: Model, hidden: int, seed: int) -> None:
+    """modules.json, the folders that it names, and sentence_bert_config.json."""
+    random = np.random.RandomState(seed + 2)
+    kinds = ["Transformer", "Pooling", *model.after]
+    entries = []
+    for i, kind in enumerate(kinds):
+        path = f"{i}_{kind}" if i else ""
+        home = f"{KINDS[kind]}" if model.new_class_paths else "models"
+        entries.append(
+            {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.{home}.{kind}"}
+        )
+        (folder / path).mkdir(exist_ok=True)
+        assert model.pooling is not None
+        if kind == "Pooling":
+            pooling = {**model.pooling}
+            size = "embedding_dimension" if model.new_class_paths else "word_embedding_dimension"
+            _write_json(folder / path / "config.json", {**pooling, size: hidden})
+        if kind == "Dense":
+            sizes = {"in_features": hidden, "out_features": hidden // 2}
+            _write_json(folder / path / "config.json", {**sizes, **model.dense})
+            weight = random.normal(0, 0.3, (hidden // 2, hidden)).astype(np.float32)
+            bias = random.normal(0, 0.3, hidden // 2).astype(np.float32)
+            tensors = {"linear.weight": weight, "linear.bias": bias}
+            if not model.dense["bias"]:
+                del tensors["linear.bias"]
+            save_file(tensors, folder / path / "model.safetensors", metadata={"format": "pt"})
+        if kind == "LayerNorm":
+            _write_json(folder / path / "config.json", {"dimension": hidden})
+            weight, bias = random.normal(1, 0.3, (2, hidden)).astype(np.float32)
+            tensors = {"norm.weight": weight, "norm.bias": bias}
+            save_file(tensors, folder / path / "model.safetensors", metadata={"format": "pt"})
+    _write_json(folder / "modules.json", entries)
+    _write_json(folder / "sentence_bert_config.json", model.transformer)
+
+
+def _write_json(path: Path, values: Any) -> None:
+    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,0 +1,204 @@
+"""What the folders of well-known BERT embedding models say, and the forms that folders come in.
+
+Of each published model: config.json's keys that matter, the sentence-transformers files, the dtype
+of the weights. ``build.py`` writes a folder of the same form from them, smaller.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+_BERT: dict[str, Any] = {
+    "architectures": ["BertModel"],
+    "attention_probs_dropout_prob": 0.1,
+    "classifier_dropout": None,
+    "hidden_act": "gelu",
+    "hidden_dropout_prob": 0.1,
+    "initializer_range": 0.02,
+    "layer_norm_eps": 1e-12,
+    "max_position_embeddings": 512,
+    "model_type": "bert",
+    "pad_token_id": 0,
+    "position_embedding_type": "absolute",
+    "type_vocab_size": 2,
+    "use_cache": True,
+    "vocab_size": 30522,
+}
+
+
+def bert(hidden_size: int, layers: int, **changes: Any) -> dict[str, Any]:
+    sizes = {
+        "hidden_size": hidden_size,
+        "intermediate_size": 4 * hidden_size,
+        "num_attention_heads": 16 if hidden_size == 1024 else 12,
+        "num_hidden_layers": layers,
+    }
+    return {**_BERT, **sizes, **changes}
+
+
+MEAN = {"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}
+CLS = {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
+SEARCH = "Represent this sentence for searching relevant passages: "
+
+
+@dataclass(frozen=True)
+class Model:
+    """One folder: what it says of itself, and in what form."""
+
+    name: str
+    config: dict[str, Any]
+    pooling: dict[str, Any] | None = field(default_factory=lambda: MEAN)  # None: no modules.json
+    after: tuple[str, ...] = ("Normalize",)
+    transformer: dict[str, Any] = field(
+        default_factory=lambda: {"max_seq_length": 512, "do_lower_case": False}
+    )
+    defaults: dict[str, Any] | None = None  # config_sentence_transformers.json
+    dense: dict[str, Any] = field(default_factory=dict)
+    dtype: str = "float32"
+    lowercase: bool = True
+    # The form of the files
+    tensor_names: str = "plain"  # or "prefixed", with heads, or "old": gamma and beta
+    new_class_paths: bool = False
+    shards: int = 1
+
+
+def _max(length: int, do_lower_case: bool = False) -> dict[str, Any]:
+    return {"max_seq_length": length, "do_lower_case": do_lower_case}
+
+
+_QUERY = {"prompts": {"query": SEARCH}, "default_prompt_name": None}
+
+PUBLISHED = [
+    Model("thenlper/gte-small", bert(384, 12), dtype="float16"),
+    Model("thenlper/gte-base", bert(768, 12), dtype="float16"),
+    Model("thenlper/gte-large", bert(1024, 24), dtype="float16"),
+    Model("intfloat/e5-small-v2", bert(384, 12)),
+    Model("intfloat/e5-base-v2", bert(768, 12)),
+    Model("intfloat/e5-large-v2", bert(1024, 24)),
+    Model("sentence-transformers/all-MiniLM-L6-v2", bert(384, 6), transformer=_max(256)),
+    Model("sentence-transformers/all-MiniLM-L12-v2", bert(384, 12), transformer=_max(128)),
+    Model("nthakur/contriever-base-msmarco", bert(768, 12), after=(), transformer=_max(509)),
+    Model("BAAI/bge-small-en-v1.5", bert(384, 12), CLS, transformer=_max(512, True)),
+    Model("BAAI/bge-base-en-v1.5", bert(768, 12), CLS, transformer=_max(512, True)),
+    Model("BAAI/bge-large-en-v1.5", bert(1024, 24), CLS, transformer=_max(512, True)),
+    Model("sentence-transformers/multi-qa-MiniLM-L6-cos-v1", bert(384, 6)),
+    Model(
+        "sentence-transformers/paraphrase-MiniLM-L6-v2",
+        bert(384, 6),
+        after=(),
+        transformer=_max(128),
+    ),
+    Model("sentence-transformers/msmarco-MiniLM-L6-cos-v5", bert(384, 6)),
+    Model("Snowflake/snowflake-arctic-embed-xs", bert(384, 6), CLS, defaults=_QUERY),
+    Model("Snowflake/snowflake-arctic-embed-s", bert(384, 12), CLS, defaults=_QUERY),
+    Model("Snowflake/snowflake-arctic-embed-m", bert(768, 12), CLS, defaults=_QUERY),
+    Model(
+        "mixedbread-ai/mxbai-embed-large-v1",
+        bert(1024, 24),
+        {**CLS, "include_prompt": True},
+        after=(),
+        defaults={"prompts": {"query": SEARCH, "passage": ""}, "default_prompt_name": None},
+        dtype="float16",
+    ),
+    Model(
+        "sentence-transformers/LaBSE",
+        bert(768, 12, vocab_size=501153),
+        CLS,
+        after=("Dense", "Normalize"),
+        transformer=_max(256),
+        dense={"bias": True, "activation_function": "torch.nn.modules.activation.Tanh"},
+        lowercase=False,
+    ),
+]
+
+# One layer of the house each: no model in particular, but each form is in the wild.
+_SMALL = bert(384, 2)
+_NEW = {
+    "transformer_task": "feature-extraction",
+    "modality_config": {"text": {"method": "forward", "method_output_name": "last_hidden_state"}},
+    "module_output_name": "token_embeddings",
+}
+
+FORMS = [
+    Model("without-modules-json", _SMALL, None, ()),
+    Model(
+        "written-by-sentence-transformers-6",
+        _SMALL,
+        {"embedding_dimension": 384, "pooling_mode": "mean", "include_prompt": True},
+        transformer=_NEW,
+        defaults={
+            "model_type": "SentenceTransformer",
+            "prompts": {"query": "", "document": ""},
+            "default_prompt_name": None,
+            "similarity_fn_name": "cosine",
+        },
+        new_class_paths=True,
+    ),
+    Model("prefixed-with-heads", _SMALL, tensor_names="prefixed"),
+    Model("gamma-and-beta", _SMALL, tensor_names="old"),
+    Model("several-files", _SMALL, shards=3),
+    Model("bfloat16", _SMALL, dtype="bfloat16"),
+    Model("float64", _SMALL, dtype="float64"),
+    Model("one-token-type", {**_SMALL, "type_vocab_size": 1}),
+    Model("large-eps", {**_SMALL, "layer_norm_eps": 1e-5}),
+    *(
+        Model(f"hidden-act-{name}", {**_SMALL, "hidden_act": name}, after=())
+        for name in ("gelu_new", "gelu_pytorch_tanh", "relu", "silu", "swish")
+    ),
+    *(
+        Model(f"pooling-{mode}", _SMALL, {"pooling_mode": mode}, after=())
+        for mode in ("max", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
+    ),
+    Model(
+        "pooling-flags-of-all",
+        _SMALL,
+        {
+            "pooling_mode_mean_tokens": True,
+            "pooling_mode_max_tokens": True,
+            "pooling_mode_cls_token": True,
+            "pooling_mode_lasttoken": True,
+        },
+        after=(),
+    ),
+    Model("pooling-list", _SMALL, {"pooling_mode": ["weightedmean", "cls"]}),
+    *(
+        Model(
+            f"prompt-left-out-{mode}",
+            _SMALL,
+            {"pooling_mode": mode, "include_prompt": False},
+            after=(),
+            defaults={
+                "prompts": {"query": "what is ", "document": "the "},
+                "default_prompt_name": "query",
+            },
+        )
+        for mode in ("mean", "cls", "max", "weightedmean", "lasttoken")
+    ),
+    *(
+        Model(
+            f"dense-{name.rpartition('.')[2].lower()}",
+            _SMALL,
+            after=("Dense",),
+            dense={
+                "bias": name != "activation.ReLU",
+                "activation_function": f"torch.nn.modules.{name}",
+            },
+        )
+        for name in (
+            "activation.ReLU", "activation.GELU", "activation.SiLU", "activation.Sigmoid",
+            "linear.Identity",
+        )
+    ),
+    Model("layer-norm-and-normalize", _SMALL, after=("LayerNorm", "Normalize")),
+    Model(
+        "truncate-dim", _SMALL, defaults={"truncate_dim": 16, "similarity_fn_name": "dot"}
+    ),
+    Model("lowered-before-a-cased-tokenizer", _SMALL, transformer=_max(64, True), lowercase=False),
+]  # fmt: skip
+
+CROSS_ENCODER = Model(
+    "cross-encoder/all-MiniLM-with-a-classifier",
+    bert(384, 6, architectures=["BertForSequenceClassification"]),
+    tensor_names="prefixed",
+)
