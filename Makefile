@@ -65,6 +65,10 @@ conformance-kit: .venv/installed ## write a folder with which a port of BERT tes
 bench-cold-start: .venv/installed ## fresh process to first vector, against bare NumPy
 	@$(BIN)/python tools/bench_cold_start.py "$$($(BIN)/gtenp pull $(MODEL) --from index)"
 
+.PHONY: bench-tokenizer
+bench-tokenizer: .venv-parity/installed ## the tokenizer against the Rust one and the slow one
+	@.venv-parity/bin/python tools/bench_tokenizer.py
+
 .PHONY: clean
 clean: ## remove the environments (pulled models stay in the cache)
 	rm -rf .venv .venv-*

@@ -7,7 +7,7 @@ transformers'; ties in truncation and the order of overflowing rows are the Rust
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from gtenp.errors import InputError
@@ -124,38 +124,71 @@ def truncate(row: Row, plan: Plan) -> list[Row]:
     return rows if plan.overflowing else rows[:1]
 
 
-def lay_out(
-    rows: list[Row], plan: Plan, cls: Token, sep: Token, pad: Token, last: Token | None = None
-) -> list[list[Token]]:
+def lay_out(rows: list[Row], plan: Plan, cls: Token, sep: Token, pad: Token) -> list[list[Token]]:
     """Put the special tokens around each row's texts and fill the rows up.
 
-    >>> plan = Plan(special=True, pad_to="longest", padding_side="left")
+    >>> plan = Plan(pad_to=6, padding_side="left")
     >>> lay_out([Row(0, [7], None), Row(1, [8], [9])], plan, cls=101, sep=102, pad=0)
-    [[0, 0, 101, 7, 102], [101, 8, 102, 9, 102]]
-
-    ``last`` is what stands for the second text's separator, where that differs from ``sep``.
+    [[0, 0, 0, 101, 7, 102], [0, 101, 8, 102, 9, 102]]
     """
-    before, after = ([cls], [sep]) if plan.special else ([], [])
-    end = after if last is None or not plan.special else [last]
-    laid = [
-        [*before, *row.first, *after]
-        if row.second is None
-        else [*before, *row.first, *after, *row.second, *end]
-        for row in rows
-    ]
-    length = plan.padded_length(max(map(len, laid), default=0))
-    if length == 0:
+    if not plan.special_tokens:
+        laid = [[*row.first, *(row.second or ())] for row in rows]
+    else:
+        laid = [
+            [cls, *first, sep] if second is None else [cls, *first, sep, *second, sep]
+            for _, first, second in rows
+        ]
+    return fill_up(laid, plan, pad)
+
+
+def fill_up(laid: list[list[Token]], plan: Plan, pad: Token) -> list[list[Token]]:
+    """Pad rows to the settled length; one that is longer stays as it is."""
+    if not isinstance(plan.pad_to, int):
         return laid
+    fillers = [[pad] * (plan.pad_to - len(row)) for row in laid]
     if plan.padding_side == "left":
-        return [[pad] * (length - len(row)) + row for row in laid]
-    return [row + [pad] * (length - len(row)) for row in laid]
+        return [filler + row for filler, row in zip(fillers, laid, strict=True)]
+    return [row + filler for filler, row in zip(fillers, laid, strict=True)]
+
+
+def fill(rows: list[Row], first: int, second: int) -> list[Row]:
+    """Rows of the same lengths with one value for each text's tokens.
+
+    >>> fill([Row(0, [7, 8], [9])], 0, 1)
+    [Row(sample=0, first=[0, 0], second=[1])]
+    """
+    return [Row(n, [first] * len(a), b and [second] * len(b)) for n, a, b in rows]
+
+
+def token_type_ids(rows: list[Row], plan: Plan) -> list[list[int]]:
+    """0 for [CLS], the first text and its [SEP], 1 for the second text and its [SEP].
+
+    >>> token_type_ids([Row(0, [7, 8], [9])], Plan(special_tokens=3))
+    [[0, 0, 0, 0, 1, 1]]
+    """
+    around, behind = (2, 1) if plan.special_tokens else (0, 0)
+    laid = [
+        [0] * (len(first) + around) + ([] if second is None else [1] * (len(second) + behind))
+        for _, first, second in rows
+    ]
+    return fill_up(laid, plan, 0)
+
+
+def attention_mask(rows: list[Row], plan: Plan) -> list[list[int]]:
+    """1 for every token, 0 for padding.
+
+    >>> attention_mask([Row(0, [7, 8], None)], Plan(pad_to=6))
+    [[1, 1, 1, 1, 0, 0]]
+    """
+    laid = [[1] * (plan.special_tokens + len(a) + len(b or ())) for _, a, b in rows]
+    return fill_up(laid, plan, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a call's options come to, once they are checked."""
 
-    special: bool = True
+    special_tokens: int = 2  # how many go around a row's texts: 0, 2 or 3
     room: int | None = None  # tokens of the texts that a row may keep; None: all
     strategy: str = "longest_first"
     stride: int = 0
@@ -165,16 +198,22 @@ class Plan:
     pad_to_multiple_of: int = 1
     padding_side: str = "right"
 
-    def padded_length(self, longest: int) -> int:
-        """The length that rows are filled up to; 0 where they are not.
+    def settled(self, rows: list[Row]) -> Plan:
+        """The plan with the length that these rows are filled up to.
 
-        >>> Plan(pad_to="longest", pad_to_multiple_of=8).padded_length(9)
+        >>> Plan(pad_to="longest", pad_to_multiple_of=8).settled([Row(0, [7] * 7, None)]).pad_to
         16
         """
         if self.pad_to is None:
-            return 0
-        length = longest if isinstance(self.pad_to, str) else self.pad_to
-        return -(-length // self.pad_to_multiple_of) * self.pad_to_multiple_of
+            return self
+        length = self.pad_to
+        if isinstance(length, str):
+            # What overflows does not count: where a row keeps nothing of a text, it is longer.
+            heads = (row for n, row in enumerate(rows) if not n or rows[n - 1].sample != row.sample)
+            length = max((len(row.first) + len(row.second or ()) for row in heads), default=0)
+            length += self.special_tokens
+        multiple = self.pad_to_multiple_of
+        return replace(self, pad_to=-(-length // multiple) * multiple)
 
 
 def make_plan(
@@ -238,7 +277,7 @@ def make_plan(
     if pad_to is not None and spec.pad_token is None:
         raise InputError("padding was asked for, but the vocabulary has no padding token")
     return Plan(
-        special=special_tokens > 0,
+        special_tokens=special_tokens,
         room=room,
         strategy=strategy or "longest_first",
         stride=stride,

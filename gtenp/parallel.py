@@ -80,11 +80,9 @@ class _OneThreadBlas:
 
 def _set_blas_threads(counts: list[int]) -> None:
     for library, count in zip(blas_libraries().lib_controllers, counts, strict=True):
-        # Newer versions of threadpoolctl obey only the thread that set a limit first, until it is told to
-        # forget it: here the one that restores may be another.
-        if hasattr(library, "clear_controlling_thread"):
-            library.clear_controlling_thread(force=True)
         library.set_num_threads(count)
+        # Newer versions of threadpoolctl obey only the thread that set a limit first, until they
+        # are told to forget it. Here the thread that restores may be another.
         if hasattr(library, "clear_controlling_thread"):
             library.clear_controlling_thread(force=True)
 

@@ -6,7 +6,8 @@ Read it in the order in which a text goes through it::
 
 The reference is ``tokenizers`` as transformers' ``BertTokenizerFast`` sets it up: its
 ``AddedVocabulary``, ``BertNormalizer``, ``BertPreTokenizer`` and ``WordPiece``. Its Unicode is not
-Python's; what it believes about each character is frozen in ``unicode_tables.py``.
+Python's; what it believes about each character is frozen in ``unicode_tables.py`` and looked up by
+``characters.py``.
 
 The files of a model folder are read in ``tokenizer_files.py``; truncation, padding and what a call
 returns are in ``batch_encoding.py``.
@@ -15,7 +16,6 @@ returns are in ``batch_encoding.py``.
 from __future__ import annotations
 
 import re
-from bisect import bisect
 from functools import cache, cached_property, partial
 from itertools import accumulate, chain, count
 from operator import index
@@ -29,12 +29,16 @@ from gtenp.batch_encoding import (
     Row,
     Sample,
     as_arrays,
+    attention_mask,
+    fill,
     lay_out,
     make_plan,
     read_samples,
     surrogate_error,
+    token_type_ids,
     truncate,
 )
+from gtenp.characters import combining_classes, decompositions, entry, within
 from gtenp.errors import InputError
 from gtenp.tokenizer_files import AddedToken, TokenizerSpec, read_folder
 
@@ -46,51 +50,11 @@ if TYPE_CHECKING:
 
     Encode = Callable[[str], list[Any]]  # a text → its ids, or its pieces
 
-# How many words are remembered with their ids, and of what length: at most some 30 MB. A full
-# memory starts anew, which is cheaper than keeping count of what was used last.
+# How many words, and how many chunks between spaces, are remembered with their ids, and of what
+# length: at most some 20 MB each. A full memory starts anew, which is cheaper than keeping count of
+# what was used last.
 REMEMBERED = 65_536
 REMEMBERED_LENGTH = 32
-
-# ── What the reference believes about a character ─────────────────────────────────────────────────
-
-
-@cache
-def table(name: str) -> list[tuple[int, ...]]:
-    """A table of ``unicode_tables.py``, parsed: the first of ``CJK`` is (0x3400, 0x4DBF)."""
-    # Imported here, for a process that sees only ASCII needs few of them.
-    from gtenp import unicode_tables
-
-    items: str = getattr(unicode_tables, name)
-    return [tuple(int(number, 16) for number in item.split(":")) for item in items.split()]
-
-
-@cache
-def starts(name: str) -> list[int]:
-    """Where the ranges of a table start, for bisect."""
-    return [first for first, *_ in table(name)]
-
-
-def entry(name: str, char: str) -> tuple[int, ...] | None:
-    """The entry of a table of ranges within which a character lies.
-
-    >>> entry("CJK", "中"), entry("CJK", "か")
-    ((19968, 40959), None)
-    """
-    point = ord(char)
-    found = table(name)[bisect(starts(name), point) - 1]
-    return found if found[0] <= point <= found[1] else None
-
-
-def within(name: str, char: str) -> bool:
-    """Whether a table of ranges holds a character."""
-    return entry(name, char) is not None
-
-
-@cache
-def decompositions() -> dict[int, str]:
-    """Each character's full canonical decomposition, Hangul aside: 0xE9 → e and U+0301."""
-    return {point: "".join(map(chr, parts)) for point, *parts in table("DECOMPOSITIONS")}
-
 
 # ── Stage 1: added tokens, in the raw text ────────────────────────────────────────────────────────
 
@@ -124,15 +88,17 @@ class AddedTokenMatcher:
             ):
                 continue
             if token.lstrip:
-                # No further back than the last token: it may have taken these spaces already.
+                # Not further back than the last token, which may have taken these spaces already.
                 while start > done and is_space(text[start - 1]):
                     start -= 1
+                start = max(start, done)
             if token.rstrip:
                 while stop < len(text) and is_space(text[stop]):
                     stop += 1
             if done < start:
                 yield done, start, None
-            yield start, stop, token
+            if start < stop:
+                yield start, stop, token
             done = stop
         if done < len(text):
             yield done, len(text), None
@@ -170,6 +136,8 @@ def decompose(char: str) -> str:
     >>> [f"{ord(part):x}" for part in decompose("각")]
     ['1100', '1161', '11a8']
     """
+    if char.isascii():  # a process that sees only ASCII need not parse the largest table
+        return char
     syllable = ord(char) - 0xAC00
     if 0 <= syllable < 11172:  # Hangul syllables: section 3.12 of the Unicode standard
         lead, rest = divmod(syllable, 21 * 28)
@@ -227,17 +195,11 @@ def normalize(char: str, spec: TokenizerSpec) -> str:
 
 
 @cache
-def sortable_marks() -> re.Pattern[str]:
-    """Finds the characters that are, or contain, a mark that NFD sorts and that survives."""
-    classes = table("COMBINING_CLASSES")
-    sortable = {
-        char
-        for first, last, _ in classes
-        for char in map(chr, range(first, last + 1))
-        if not within("MARKS", char)
-    }
+def sortable_marks() -> frozenset[str]:
+    """The characters that are, or contain, a mark that NFD sorts and that survives."""
+    sortable = {mark for mark in combining_classes() if not within("MARKS", mark)}
     sortable |= {chr(p) for p, parts in decompositions().items() if sortable.intersection(parts)}
-    return re.compile(f"[{''.join(sorted(sortable))}]")
+    return frozenset(sortable)
 
 
 def sort_marks(text: str) -> tuple[str, list[int]]:
@@ -250,7 +212,7 @@ def sort_marks(text: str) -> tuple[str, list[int]]:
     (['61', '1d165', '302e', '62'], [0, 1, 2, 3])
     """
     parts = [(part, n == 0) for char in text for n, part in enumerate(decompose(char))]
-    classes = [(entry("COMBINING_CLASSES", part) or (0,))[-1] for part, _ in parts]
+    classes = [combining_classes().get(part, 0) for part, _ in parts]
     # What has class 0 stays where it is, and the marks stay behind it.
     bases = accumulate(number == 0 for number in classes)
     keys = list(zip(bases, classes, strict=True))
@@ -329,34 +291,25 @@ class CharTable(dict[int, str]):
         return form
 
 
-class WordIds(dict[str, tuple[int, ...]]):
-    """Stage 4 for whole words, remembered: a word → its ids.
+class StrIds(dict[str, tuple[int, ...]]):
+    """A function from a piece of text to its ids, remembered for pieces of a usual length.
 
-    >>> WordIds(TokenizerSpec({"[UNK]": 0, "a": 1, "##b": 2}))["ab"]
-    (1, 2)
+    >>> lengths = StrIds(lambda text: (len(text),))
+    >>> lengths["ab"], len(lengths), lengths["c" * 99], len(lengths)
+    ((2,), 1, (99,), 1)
     """
 
-    def __init__(self, spec: TokenizerSpec) -> None:
+    def __init__(self, function: Callable[[str], tuple[int, ...]]) -> None:
         super().__init__()
-        self._spec = spec
-        self._longest = max(map(len, spec.vocab))
-        self.unknown = spec.vocab[spec.unk_token]
+        self._function = function
 
-    def __missing__(self, word: str) -> tuple[int, ...]:
-        pieces = self.pieces(word)
-        ids = tuple(map(self._spec.vocab.__getitem__, pieces)) if pieces else (self.unknown,)
-        if len(word) <= REMEMBERED_LENGTH:
+    def __missing__(self, text: str) -> tuple[int, ...]:
+        ids = self._function(text)
+        if len(text) <= REMEMBERED_LENGTH:
             if len(self) >= REMEMBERED:
                 self.clear()
-            self[word] = ids
+            self[text] = ids
         return ids
-
-    def pieces(self, word: str) -> list[str]:
-        """The word's pieces; [] where it is unknown or too long."""
-        spec = self._spec
-        if len(word) > spec.max_input_chars_per_word:
-            return []
-        return wordpiece(word, spec.vocab, spec.continuing_subword_prefix, self._longest)
 
 
 class LoneSurrogateError(Exception):
@@ -410,7 +363,10 @@ class Tokenizer:
 
     def __init__(self, spec: TokenizerSpec) -> None:
         self.spec = spec
-        self._word_ids = WordIds(spec)
+        self._longest = max(map(len, spec.vocab))
+        # Words, and what stands between two spaces: a word with its punctuation, mostly.
+        self._word_ids = StrIds(self._ids_of_word)
+        self._chunk_ids = StrIds(self._ids_of_chunk)
         self._normal = CharTable(partial(normalize, spec=spec))
         self._isolated = CharTable(isolate)
         # Stages 2 and 3 in one: what str.translate() puts in a character's place.
@@ -425,6 +381,8 @@ class Tokenizer:
         tokens = spec.added_tokens
         raw = {token.content: token for token in tokens if not token.normalized}
         normalized = {t.content.translate(self._normal): t for t in tokens if t.normalized}
+        # What normalizes to nothing can't be found; the reference would find it everywhere.
+        normalized.pop("", None)
         self._raw_tokens = AddedTokenMatcher(raw)
         self._normalized_tokens = AddedTokenMatcher(normalized)
         self._has_normalized_tokens = bool(normalized)
@@ -470,19 +428,25 @@ class Tokenizer:
         if self._has_normalized_tokens or self._raw_tokens.found_in(text):
             return [piece.id for piece in self._pieces(text)]
         if text.isascii():
-            words: Iterable[str] = ASCII_WORDS.findall(text.translate(self._ascii))
-        else:
-            text, _ = self._sorted(text)
-            # Not split(): it would also part words at U+001C, which stage 2 may have left.
-            words = filter(None, text.translate(self._split).split(" "))
-        return list(chain.from_iterable(map(self._word_ids.__getitem__, words)))
+            text = text.translate(self._ascii)
+        # No stage looks across a space. Not split(): it would also part words at U+001C, which
+        # stage 2 may remove.
+        return list(chain.from_iterable(map(self._chunk_ids.__getitem__, text.split(" "))))
 
-    def _first(self, text: str, count: int, encode: Encode) -> list[Any]:
-        """At least the first ``count`` tokens of a text, or all it has, and little work beyond."""
-        size = 8 * count
+    def _ids_of_chunk(self, chunk: str) -> tuple[int, ...]:
+        """The ids of what stands between two spaces."""
+        if chunk.isascii():
+            words: Iterable[str] = ASCII_WORDS.findall(chunk.translate(self._ascii))
+        else:
+            words = filter(None, self._sorted(chunk)[0].translate(self._split).split(" "))
+        return tuple(chain.from_iterable(map(self._word_ids.__getitem__, words)))
+
+    def _first(self, text: str, wanted: int, encode: Encode) -> list[Any]:
+        """At least the first tokens that are wanted, or all there are; little is read beyond."""
+        size = 8 * wanted
         while size < len(text):
             tokens = encode(self._head(text, size))
-            if len(tokens) >= count:
+            if len(tokens) >= wanted:
                 return tokens
             size *= 4
         return encode(text)
@@ -496,6 +460,18 @@ class Tokenizer:
             if form.endswith(" ") and self._characters_in_tokens.isdisjoint(text[stop - 1] + form):
                 return text[:stop]
         return ""
+
+    def _ids_of_word(self, word: str) -> tuple[int, ...]:
+        """Stage 4: a word's ids, [UNK]'s where it can't be cut."""
+        pieces = self._wordpieces(word)
+        return tuple(map(self.spec.vocab.__getitem__, pieces)) or (self.unk_token_id,)
+
+    def _wordpieces(self, word: str) -> list[str]:
+        """The word's pieces; [] where it is unknown or too long."""
+        spec = self.spec
+        if len(word) > spec.max_input_chars_per_word:
+            return []
+        return wordpiece(word, spec.vocab, spec.continuing_subword_prefix, self._longest)
 
     def _pieces(self, text: str) -> list[Piece]:
         """The tokens of a text and whence they come: all stages, one after the other."""
@@ -522,7 +498,7 @@ class Tokenizer:
 
     def _sorted(self, text: str) -> tuple[str, Sequence[int]]:
         """The text with its marks in the order into which stage 2 puts them, and its origins."""
-        if not self.spec.strips_accents or not sortable_marks().search(text):
+        if not self.spec.strips_accents or sortable_marks().isdisjoint(text):
             return text, range(len(text))
         removed = self.spec.clean_text
         kept = [n for n, char in enumerate(text) if not (removed and within("CONTROLS", char))]
@@ -553,7 +529,7 @@ class Tokenizer:
 
     def _cut(self, word: str) -> Iterator[tuple[int, int, int]]:
         """Stage 4: a word's ids, each with the piece's start and stop within the word."""
-        pieces = self._word_ids.pieces(word)
+        pieces = self._wordpieces(word)
         if not pieces:
             yield self.unk_token_id, 0, len(word)
         stop = 0
@@ -608,28 +584,25 @@ class Tokenizer:
             overflowing=return_overflowing_tokens,
         )
         if return_tensors not in (None, "np"):
-            raise InputError(f"return_tensors is {return_tensors!r}, gtenp gives 'np' or None")
+            raise InputError(f"return_tensors is {return_tensors!r}, wanted one of None, 'np'")
 
+        rows = self._rows(samples, plan, self._pieces if return_offsets_mapping else self._ids)
+        plan = plan.settled(rows)
+        spans = rows
         if return_offsets_mapping:
-            pieces = self._rows(samples, plan, self._pieces)
-            rows = [row.map(lambda piece: piece.id) for row in pieces]
-        else:
-            rows = self._rows(samples, plan, self._ids)
-        columns: dict[str, Any] = {}
-        columns["input_ids"] = lay_out(
-            rows, plan, self.cls_token_id, self.sep_token_id, self.pad_token_id or 0
-        )
+            spans = [row.map(lambda piece: piece.span) for row in rows]
+            rows = [row.map(lambda piece: piece.id) for row in rows]
+        pad = self.pad_token_id or 0
+        columns: dict[str, Any] = {
+            "input_ids": lay_out(rows, plan, self.cls_token_id, self.sep_token_id, pad)
+        }
         if return_token_type_ids:
-            types = [Row(0, [0] * len(a), b and [1] * len(b)) for _, a, b in rows]
-            columns["token_type_ids"] = lay_out(types, plan, 0, 0, 0, last=1)
+            columns["token_type_ids"] = token_type_ids(rows, plan)
         if return_attention_mask:
-            ones = [Row(0, [1] * len(a), b and [1] * len(b)) for _, a, b in rows]
-            columns["attention_mask"] = lay_out(ones, plan, 1, 1, 0)
+            columns["attention_mask"] = attention_mask(rows, plan)
         if return_special_tokens_mask:
-            zeros = [Row(0, [0] * len(a), b and [0] * len(b)) for _, a, b in rows]
-            columns["special_tokens_mask"] = lay_out(zeros, plan, 1, 1, 1)
+            columns["special_tokens_mask"] = lay_out(fill(rows, 0, 0), plan, 1, 1, 1)
         if return_offsets_mapping:
-            spans = [row.map(lambda piece: piece.span) for row in pieces]
             columns["offset_mapping"] = lay_out(spans, plan, (0, 0), (0, 0), (0, 0))
         if return_overflowing_tokens:
             columns["overflow_to_sample_mapping"] = [row.sample for row in rows]
@@ -662,9 +635,9 @@ class Tokenizer:
     def _origins(self, samples: list[Sample], plan: Plan) -> Origins:
         rows = self._rows(samples, plan, self._pieces)
         words = [row.map(lambda piece: piece.word) for row in rows]
-        sequences = [Row(0, [0] * len(a), b and [1] * len(b)) for _, a, b in rows]
         return Origins(
-            lay_out(words, plan, None, None, None), lay_out(sequences, plan, None, None, None)
+            word_ids=lay_out(words, plan, None, None, None),
+            sequence_ids=lay_out(fill(rows, 0, 1), plan, None, None, None),
         )
 
     # ── ids → text ──
@@ -750,22 +723,22 @@ class Tokenizer:
         known = self._added_ids.get(token)
         if known is None:
             known = self.spec.vocab.get(token)
-        return self._word_ids.unknown if known is None else known
+        return self.spec.vocab[self.spec.unk_token] if known is None else known
 
     @cached_property
     def _tokens(self) -> dict[int, str]:
         """id → token."""
         tokens = {number: token for token, number in self.spec.vocab.items()}
-        return tokens | {token.id: token.content for token in self.spec.added_tokens}
+        for token in self.spec.added_tokens:
+            # As the reference gives it back: in the form in which it is matched.
+            form = token.content.translate(self._normal) if token.normalized else token.content
+            tokens[token.id] = form
+        return tokens
 
     def _token(self, number: Any) -> str | None:
-        try:
-            number = index(number)
-        except TypeError:
-            number = -1
-        if number < 0:
-            raise InputError("a token id must be an int of 0 or more")
-        return self._tokens.get(number)
+        if not hasattr(number, "__index__") or number < 0:
+            raise InputError(f"a token id is {number!r}, an int of 0 or more was wanted")
+        return self._tokens.get(index(number))
 
 
 def encode_text(text: Text, encode: Encode) -> list[Any]:

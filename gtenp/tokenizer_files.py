@@ -2,10 +2,11 @@
 
 Who wins where the files disagree:
 
-1. ``tokenizer.json``, where it is there, is the vocabulary, the added tokens and the template;
-   ``vocab.txt`` and ``added_tokens.json`` are then not opened.
+1. ``tokenizer.json``, where it is there, is the vocabulary and the template; ``vocab.txt`` is then
+   not opened. Its added tokens come first, those that only other files name come after them.
 2. ``do_lower_case``, ``strip_accents`` and ``tokenize_chinese_chars`` that
    ``tokenizer_config.json`` states beat tokenizer.json's normalizer, as they do in transformers.
+   What it does not state, tokenizer.json decides; transformers would take its own defaults.
 3. Special tokens' names: ``tokenizer.json``'s template and model, then ``special_tokens_map.json``
    (unless ``tokenizer_config.json`` has ``added_tokens_decoder``), then ``tokenizer_config.json``.
 """
@@ -109,28 +110,35 @@ def read_folder(folder: Path) -> TokenizerSpec:
     elif vocab_path.is_file():
         path = vocab_path
         _check_class(config_path, config)
-        says = {"vocab": _read_vocab(path), "added_tokens": _legacy_tokens(folder, config)}
+        says = {"vocab": _read_vocab(path), "added_tokens": []}
     else:
         raise ModelFileError(
             tokenizer_path, "is missing, and so is vocab.txt; one of the two must be in the folder"
         )
-    names = DEFAULT_NAMES | _special_names(folder, config) | says.pop("names", {})
     vocab: dict[str, int] = says.pop("vocab")
     entries: list[dict[str, Any]] = says.pop("added_tokens")
-    entries += map(_special, _extra_special_tokens(folder, config))
+    try:
+        names = DEFAULT_NAMES | _special_names(folder, config) | says.pop("names", {})
+        contents: dict[str, Any] = {key: _special(name)["content"] for key, name in names.items()}
+        entries += _other_tokens(folder, config)
+        entries += map(_special, _extra_special_tokens(folder, config))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(
+            config_path, f"or special_tokens_map.json or added_tokens.json is damaged ({error!r})"
+        ) from error
     # A named token that the vocabulary lacks would get an id past the model's embedding table.
     entries += [entry for entry in map(_special, names.values()) if entry["content"] in vocab]
     added = _number(path, entries, vocab)
-    known = vocab.keys() | {token.content for token in added}
-    contents: dict[str, Any] = {key: _special(value)["content"] for key, value in names.items()}
-    for key in ("unk_token", "cls_token", "sep_token"):
-        if contents[key] not in known:
-            raise ModelFileError(
-                path, f"has no {contents[key]!r}, the {key}; copy the model's own vocabulary"
-            )
-    for key in ("pad_token", "mask_token"):
-        if contents[key] not in known:
+    contents_added = {token.content for token in added}
+    for key, content in contents.items():
+        if content in vocab or (content in contents_added and key != "unk_token"):
+            continue
+        if key in ("pad_token", "mask_token"):
             contents[key] = None
+        else:
+            raise ModelFileError(
+                path, f"has no {content!r}, the {key}; copy the model's own vocabulary"
+            )
     stated = {
         ours: config[theirs]
         for ours, theirs in {
@@ -203,6 +211,10 @@ def _read_tokenizer_json(path: Path) -> dict[str, Any]:
             "max_input_chars_per_word": model["max_input_chars_per_word"],
             "decoder_cleanup": decoder.get("cleanup", True),
         }
+        if not isinstance(says["vocab"], dict):
+            raise TypeError("model.vocab is not an object")
+        if not all(isinstance(token["content"], str) for token in says["added_tokens"]):
+            raise TypeError("an added token's content is not a text")
         options = ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase")
         return says | {key: normalizer[key] for key in options}
     except KeyError as error:
@@ -254,7 +266,7 @@ def _check_class(path: Path, config: dict[str, Any]) -> None:
 
 
 def _special_names(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
-    """What the two files call ``unk_token`` and so on: a str or an added token's dict each."""
+    """What the two files call ``unk_token`` and so on; each a str or an added token's dict."""
     names = {key: config[key] for key in DEFAULT_NAMES if config.get(key)}
     special = _special_tokens_map(folder, config)
     return names | {key: special[key] for key in DEFAULT_NAMES if special.get(key)}
@@ -276,8 +288,8 @@ def _extra_special_tokens(folder: Path, config: dict[str, Any]) -> list[Any]:
     return extra
 
 
-def _legacy_tokens(folder: Path, config: dict[str, Any]) -> list[dict[str, Any]]:
-    """Added tokens where there is no tokenizer.json, by ascending id."""
+def _other_tokens(folder: Path, config: dict[str, Any]) -> list[dict[str, Any]]:
+    """The added tokens of tokenizer_config.json, or else of added_tokens.json, by ascending id."""
     if "added_tokens_decoder" in config:
         by_id = {int(key): value for key, value in config["added_tokens_decoder"].items()}
         return [{**by_id[key], "id": key} for key in sorted(by_id)]

@@ -16,9 +16,9 @@ PACKAGE = Path(gtenp.__file__).parent
 # Lowest first: a room imports only from rooms before it.
 ROOMS = [
     "errors", "config", "model_cache", "folders", "package_index", "hub", "checkpoint",
-    "unicode_tables", "tokenizer_files", "batch_encoding", "tokenizer", "batch", "reference",
-    "parallel", "kernels", "encoder", "pooling", "similarity", "bert", "embedder", "torchlike",
-    "trace", "verify", "live", "evaluate", "cli",
+    "unicode_tables", "characters", "tokenizer_files", "batch_encoding", "tokenizer", "batch",
+    "reference", "parallel", "kernels", "encoder", "pooling", "similarity", "bert", "embedder",
+    "torchlike", "trace", "verify", "live", "evaluate", "cli",
 ]  # fmt: skip
 
 

@@ -94,9 +94,10 @@ def test_the_thread_count_does_not_change_vectors(threads):
 def test_a_long_text_shared_by_rows_equals_the_same_alone(gte_small):
     encoder = Embedder(gte_small)._encoder
     batch = pack([list(range(1000, 1300)), list(range(2000, 2100))])
-    alone = encoder.forward(batch)
-    for threads in (2, 3, 4):
-        assert np.abs(encoder.forward(batch, threads) - alone).max() <= 1e-5
+    with one_thread_blas():
+        alone = encoder.forward(batch)
+        for threads in (2, 3):
+            assert np.abs(encoder.forward(batch, threads) - alone).max() <= 1e-5
 
 
 def test_a_failure_in_one_share_reaches_the_caller(monkeypatch):

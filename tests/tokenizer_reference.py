@@ -1,0 +1,88 @@
+"""The reference tokenizer, set up as transformers sets it up, beside ours."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+)
+
+import gtenp
+
+DATA = Path(__file__).parent / "data"
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+@cache
+def uncased_vocab() -> dict[str, int]:
+    """The vocabulary of bert-base-uncased."""
+    lines = (DATA / "vocab-uncased.txt").read_text(encoding="utf-8").split("\n")[:-1]
+    return {word: number for number, word in enumerate(lines)}
+
+
+@cache
+def telling_vocab() -> dict[str, int]:
+    """Every character up to U+2FFF and some beyond, alone and as a continuation: little is [UNK],
+    so ids tell what became of a character.
+    """
+    points = [*range(0x21, 0x3000), *range(0x3041, 0x3100), *range(0xA640, 0xABFF)]
+    points += [*range(0xFB00, 0xFB50), *range(0xFF00, 0xFFF0), *range(0x10400, 0x104FF)]
+    points += [*range(0x1D15E, 0x1D1C1), 0x4E2D, 0x56FD, 0x8C48]
+    chars = [chr(point) for point in points]
+    words = [
+        *SPECIAL,
+        *chars,
+        *(f"##{char}" for char in chars),
+        "The",
+        "the",
+        "Été",
+        "ete",
+        "##ing",
+    ]
+    return {word: number for number, word in enumerate(dict.fromkeys(words))}
+
+
+def reference(
+    vocab: dict[str, int], added: tuple[AddedToken, ...] = (), **options: Any
+) -> Tokenizer:
+    """``BertTokenizerFast(vocab=…)`` without transformers: the same parts, put together alike.
+
+    ``options`` are BertNormalizer's, and ``max_input_chars_per_word``, ``prefix`` and ``cleanup``.
+    """
+    prefix = options.pop("prefix", "##")
+    model = models.WordPiece(
+        vocab,
+        unk_token="[UNK]",
+        continuing_subword_prefix=prefix,
+        max_input_chars_per_word=options.pop("max_input_chars_per_word", 100),
+    )
+    cleanup = options.pop("cleanup", True)
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = normalizers.BertNormalizer(**options)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.decoder = decoders.WordPiece(prefix=prefix, cleanup=cleanup)
+    tokenizer.add_special_tokens([word for word in SPECIAL if word in vocab])
+    for token in added:
+        (tokenizer.add_special_tokens if token.special else tokenizer.add_tokens)([token])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS]:0 $A:0 [SEP]:0",
+        pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
+        special_tokens=[(word, vocab[word]) for word in ("[CLS]", "[SEP]")],
+    )
+    return tokenizer
+
+
+def ours(tokenizer: Tokenizer, folder: Path) -> gtenp.Tokenizer:
+    """gtenp's tokenizer from the reference's own tokenizer.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return gtenp.Tokenizer.from_folder(folder)
