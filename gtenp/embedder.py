@@ -168,9 +168,9 @@ class Embedder:
         _check_options(batch_size, output_value, precision, truncate, truncate_dim)
         texts = [sentences] if isinstance(sentences, str) else _as_list(sentences)
         prompt = self._choose_prompt(prompt_name, prompt)
-        prompt_length = self._prompt_length(prompt)
         token_ids = self._tokenize(texts, prompt, truncate)
-        lengths = [len(ids) for ids in token_ids]
+        prompt_length = self._prompt_length(prompt)
+
         pooling = self.sentence_config.pooling
         pooled = np.empty((len(texts), len(pooling.modes) * self.config.hidden_size), np.float32)
         token_embeddings: list[Any] = [None] * len(texts)
@@ -185,8 +185,9 @@ class Embedder:
                     token_embeddings[i] = rows
 
         # Several texts are shared between threads as batches, a single one by its rows.
-        budget = min(_MAX_TOKENS, -(-sum(lengths) // self.threads))
-        batches = length_sorted(lengths, budget, batch_size)
+        lengths = [len(ids) for ids in token_ids]
+        max_tokens = min(_MAX_TOKENS, -(-sum(lengths) // self.threads))
+        batches = length_sorted(lengths, max_tokens, batch_size)
         with one_thread_blas():
             progress = _with_progress(batches, len(texts), show_progress_bar)
             run_each(embed, progress, min(self.threads, len(texts)))

@@ -1,4 +1,4 @@
-"""Build a folder that appears whole or not at all, whatever kills the process meanwhile."""
+"""Build a folder or a file that appears whole or not at all, whatever kills the process."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from filelock import FileLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import BinaryIO
 
 
 @contextlib.contextmanager
@@ -53,6 +54,26 @@ def new_folder(target: Path) -> Iterator[Path]:
             target.rmdir()  # a rename replaces an empty folder everywhere but on Windows
         folder.rename(target)
         _flush(target.parent)
+
+
+@contextlib.contextmanager
+def new_file(target: Path) -> Iterator[BinaryIO]:
+    """A file to write, which becomes ``target`` by one rename if the body raises nothing."""
+    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+        os.chmod(temporary, 0o666 & ~_umask())  # a temporary file is for its maker's eyes only
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _flush(path: Path) -> None:

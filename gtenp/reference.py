@@ -186,10 +186,12 @@ class LayerTrace:
     value: Array  # [A, S, D]
     scores: Array  # [A, S, S], before the softmax
     attention: Array  # [A, S, S], each row sums to 1
-    context: Array  # [S, H]
+    context: Array  # [S, H], the heads side by side
+    attention_dense: Array  # [S, H], before the residual
     attention_output: Array  # [S, H], after the residual and its layer norm
-    intermediate: Array  # [S, F], before the activation function
-    activation: Array  # [S, F], after it
+    intermediate: Array  # [S, F], before the activation function, which is the GELU mostly
+    gelu: Array  # [S, F], after it
+    output_dense: Array  # [S, H], before the residual
     output: Array  # [S, H], the layer's result
 
 
@@ -197,6 +199,9 @@ class LayerTrace:
 class Trace:
     """Every value of one forward pass."""
 
+    input_ids: Int  # [S]
+    token_type_ids: Int  # [S]
+    position_ids: Int  # [S]
     embeddings_sum: Array  # [S, H], before the layer norm
     embeddings: Array  # [S, H]
     layers: tuple[LayerTrace, ...]  # L of them
@@ -217,19 +222,15 @@ def run_layer(x: Array, layer: Layer, config: BertConfig) -> LayerTrace:
     scores = attention_scores(query, key)
     attention = softmax(scores)
     context = merge_heads(attention @ value)
-    attention_output = layer_norm(
-        linear(context, layer.attention_output) + x, layer.attention_norm, config.layer_norm_eps
-    )
+    attention_dense = linear(context, layer.attention_output)
+    attention_output = layer_norm(attention_dense + x, layer.attention_norm, config.layer_norm_eps)
     intermediate = linear(attention_output, layer.intermediate)
     activation = ACTIVATIONS[config.hidden_act](intermediate)
-    output = layer_norm(
-        linear(activation, layer.output) + attention_output,
-        layer.output_norm,
-        config.layer_norm_eps,
-    )
+    output_dense = linear(activation, layer.output)
+    output = layer_norm(output_dense + attention_output, layer.output_norm, config.layer_norm_eps)
     return LayerTrace(
-        query, key, value, scores, attention, context,
-        attention_output, intermediate, activation, output,
+        query, key, value, scores, attention, context, attention_dense,
+        attention_output, intermediate, activation, output_dense, output,
     )  # fmt: skip
 
 
@@ -256,4 +257,4 @@ def forward(
         trace = run_layer(x, layer, config)
         layers.append(trace)
         x = trace.output
-    return Trace(embeddings_sum, embeddings, tuple(layers))
+    return Trace(input_ids, token_type_ids, position_ids, embeddings_sum, embeddings, tuple(layers))

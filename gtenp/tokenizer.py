@@ -50,8 +50,9 @@ if TYPE_CHECKING:
 
     Encode = Callable[[str], list[Any]]  # a text → its ids, or its pieces
 
-# How many words are remembered with their ids, and of what length: at most some 30 MB. A full
-# memory starts anew, which is cheaper than keeping count of what was used last.
+# How many words, and how many chunks between spaces, are remembered with their ids, and of what
+# length: at most some 20 MB each. A full memory starts anew, which is cheaper than keeping count of
+# what was used last.
 REMEMBERED = 65_536
 REMEMBERED_LENGTH = 32
 
@@ -194,11 +195,11 @@ def normalize(char: str, spec: TokenizerSpec) -> str:
 
 
 @cache
-def sortable_marks() -> re.Pattern[str]:
-    """Finds the characters that are, or contain, a mark that NFD sorts and that survives."""
+def sortable_marks() -> frozenset[str]:
+    """The characters that are, or contain, a mark that NFD sorts and that survives."""
     sortable = {mark for mark in combining_classes() if not within("MARKS", mark)}
     sortable |= {chr(p) for p, parts in decompositions().items() if sortable.intersection(parts)}
-    return re.compile(f"[{''.join(sorted(sortable))}]")
+    return frozenset(sortable)
 
 
 def sort_marks(text: str) -> tuple[str, list[int]]:
@@ -290,34 +291,25 @@ class CharTable(dict[int, str]):
         return form
 
 
-class WordIds(dict[str, tuple[int, ...]]):
-    """Stage 4 for whole words, remembered: a word → its ids.
+class StrIds(dict[str, tuple[int, ...]]):
+    """A function from a piece of text to its ids, remembered for pieces of a usual length.
 
-    >>> WordIds(TokenizerSpec({"[UNK]": 0, "a": 1, "##b": 2}))["ab"]
-    (1, 2)
+    >>> lengths = StrIds(lambda text: (len(text),))
+    >>> lengths["ab"], len(lengths), lengths["c" * 99], len(lengths)
+    ((2,), 1, (99,), 1)
     """
 
-    def __init__(self, spec: TokenizerSpec) -> None:
+    def __init__(self, function: Callable[[str], tuple[int, ...]]) -> None:
         super().__init__()
-        self._spec = spec
-        self._longest = max(map(len, spec.vocab))
-        self.unknown = spec.vocab[spec.unk_token]
+        self._function = function
 
-    def __missing__(self, word: str) -> tuple[int, ...]:
-        pieces = self.pieces(word)
-        ids = tuple(map(self._spec.vocab.__getitem__, pieces)) if pieces else (self.unknown,)
-        if len(word) <= REMEMBERED_LENGTH:
+    def __missing__(self, text: str) -> tuple[int, ...]:
+        ids = self._function(text)
+        if len(text) <= REMEMBERED_LENGTH:
             if len(self) >= REMEMBERED:
                 self.clear()
-            self[word] = ids
+            self[text] = ids
         return ids
-
-    def pieces(self, word: str) -> list[str]:
-        """The word's pieces; [] where it is unknown or too long."""
-        spec = self._spec
-        if len(word) > spec.max_input_chars_per_word:
-            return []
-        return wordpiece(word, spec.vocab, spec.continuing_subword_prefix, self._longest)
 
 
 class LoneSurrogateError(Exception):
@@ -371,7 +363,10 @@ class Tokenizer:
 
     def __init__(self, spec: TokenizerSpec) -> None:
         self.spec = spec
-        self._word_ids = WordIds(spec)
+        self._longest = max(map(len, spec.vocab))
+        # Words, and what stands between two spaces: a word with its punctuation, mostly.
+        self._word_ids = StrIds(self._ids_of_word)
+        self._chunk_ids = StrIds(self._ids_of_chunk)
         self._normal = CharTable(partial(normalize, spec=spec))
         self._isolated = CharTable(isolate)
         # Stages 2 and 3 in one: what str.translate() puts in a character's place.
@@ -433,12 +428,18 @@ class Tokenizer:
         if self._has_normalized_tokens or self._raw_tokens.found_in(text):
             return [piece.id for piece in self._pieces(text)]
         if text.isascii():
-            words: Iterable[str] = ASCII_WORDS.findall(text.translate(self._ascii))
+            text = text.translate(self._ascii)
+        # No stage looks across a space. Not split(): it would also part words at U+001C, which
+        # stage 2 may remove.
+        return list(chain.from_iterable(map(self._chunk_ids.__getitem__, text.split(" "))))
+
+    def _ids_of_chunk(self, chunk: str) -> tuple[int, ...]:
+        """The ids of what stands between two spaces."""
+        if chunk.isascii():
+            words: Iterable[str] = ASCII_WORDS.findall(chunk.translate(self._ascii))
         else:
-            text, _ = self._sorted(text)
-            # Not split(): it would also part words at U+001C, which stage 2 may have left.
-            words = filter(None, text.translate(self._split).split(" "))
-        return list(chain.from_iterable(map(self._word_ids.__getitem__, words)))
+            words = filter(None, self._sorted(chunk)[0].translate(self._split).split(" "))
+        return tuple(chain.from_iterable(map(self._word_ids.__getitem__, words)))
 
     def _first(self, text: str, wanted: int, encode: Encode) -> list[Any]:
         """At least the first tokens that are wanted, or all there are; little is read beyond."""
@@ -459,6 +460,18 @@ class Tokenizer:
             if form.endswith(" ") and self._characters_in_tokens.isdisjoint(text[stop - 1] + form):
                 return text[:stop]
         return ""
+
+    def _ids_of_word(self, word: str) -> tuple[int, ...]:
+        """Stage 4: a word's ids, [UNK]'s where it can't be cut."""
+        pieces = self._wordpieces(word)
+        return tuple(map(self.spec.vocab.__getitem__, pieces)) or (self.unk_token_id,)
+
+    def _wordpieces(self, word: str) -> list[str]:
+        """The word's pieces; [] where it is unknown or too long."""
+        spec = self.spec
+        if len(word) > spec.max_input_chars_per_word:
+            return []
+        return wordpiece(word, spec.vocab, spec.continuing_subword_prefix, self._longest)
 
     def _pieces(self, text: str) -> list[Piece]:
         """The tokens of a text and whence they come: all stages, one after the other."""
@@ -485,7 +498,7 @@ class Tokenizer:
 
     def _sorted(self, text: str) -> tuple[str, Sequence[int]]:
         """The text with its marks in the order into which stage 2 puts them, and its origins."""
-        if not self.spec.strips_accents or not sortable_marks().search(text):
+        if not self.spec.strips_accents or sortable_marks().isdisjoint(text):
             return text, range(len(text))
         removed = self.spec.clean_text
         kept = [n for n, char in enumerate(text) if not (removed and within("CONTROLS", char))]
@@ -516,7 +529,7 @@ class Tokenizer:
 
     def _cut(self, word: str) -> Iterator[tuple[int, int, int]]:
         """Stage 4: a word's ids, each with the piece's start and stop within the word."""
-        pieces = self._word_ids.pieces(word)
+        pieces = self._wordpieces(word)
         if not pieces:
             yield self.unk_token_id, 0, len(word)
         stop = 0
@@ -710,7 +723,7 @@ class Tokenizer:
         known = self._added_ids.get(token)
         if known is None:
             known = self.spec.vocab.get(token)
-        return self._word_ids.unknown if known is None else known
+        return self.spec.vocab[self.spec.unk_token] if known is None else known
 
     @cached_property
     def _tokens(self) -> dict[int, str]:

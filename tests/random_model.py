@@ -106,7 +106,7 @@ def write_model(
     return folder
 
 
-def write_sentence_files(folder: Path, max_seq_length: int) -> None:
+def write_sentence_files(folder: Path, max_seq_length: int, dimension: int = 384) -> None:
     """Write what sentence-transformers adds to a folder: mean pooling, then normalisation."""
     kinds = ("Transformer", "Pooling", "Normalize")
     modules = [
@@ -122,7 +122,7 @@ def write_sentence_files(folder: Path, max_seq_length: int) -> None:
     for name, content in {
         "modules.json": modules,
         "1_Pooling/config.json": {
-            "word_embedding_dimension": 384,
+            "word_embedding_dimension": dimension,
             "pooling_mode_mean_tokens": True,
         },
         "sentence_bert_config.json": {"max_seq_length": max_seq_length, "do_lower_case": False},

@@ -434,7 +434,7 @@ def test_a_long_text_costs_what_is_kept_of_it(tokenizer: Tokenizer) -> None:
     for text in ("the embeddings " * 400_000, "中国" * 3_000_000):
         start = time.perf_counter()
         ids = tokenizer(text, truncation=True, max_length=512)["input_ids"]
-        assert time.perf_counter() - start < 0.1
+        assert time.perf_counter() - start < 0.5  # all of it takes seconds
         assert len(ids) == 512
 
 
@@ -449,8 +449,9 @@ def test_what_is_remembered_of_a_million_words_and_all_of_unicode_is_bounded(
             + " "
             + "".join(map(chr, range(0x20000 + 0x3400 * block, 0x23400 + 0x3400 * block)))
         )
-        assert len(fresh._word_ids) <= REMEMBERED
-        assert max(map(len, fresh._word_ids)) <= REMEMBERED_LENGTH
+        for remembered in (fresh._word_ids, fresh._chunk_ids):
+            assert len(remembered) <= REMEMBERED
+            assert max(map(len, remembered)) <= REMEMBERED_LENGTH
         assert max(len(fresh._normal), len(fresh._split), len(fresh._isolated)) <= REMEMBERED
 
 

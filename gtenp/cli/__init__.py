@@ -8,9 +8,13 @@ import click
 
 from gtenp import __version__
 from gtenp.cli.embed import embed
+from gtenp.cli.evaluate import evaluate
 from gtenp.cli.info import info
 from gtenp.cli.pull import pull
 from gtenp.cli.similarity import similarity
+from gtenp.cli.tokenize import tokenize
+from gtenp.cli.trace import trace
+from gtenp.cli.verify import verify
 from gtenp.errors import GtenpError
 
 
@@ -44,5 +48,5 @@ def main(debug: bool) -> None:
     """BERT sentence embeddings in pure NumPy."""
 
 
-for _verb in (embed, similarity, info, pull):
+for _verb in (embed, similarity, tokenize, info, pull, trace, verify, evaluate):
     main.add_command(_verb)

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from gtenp.cli.options import model_option, read_texts, revision_option
-
-if TYPE_CHECKING:
-    from gtenp.kernels import Float32
 
 
 @click.command()
@@ -37,30 +31,14 @@ def embed(texts: tuple[str, ...], model: str, revision: str | None, output: Path
     embedder = Embedder(model, revision=revision)
     embeddings = embedder.encode(sentences, show_progress_bar=sys.stderr.isatty())
     if output is not None:
-        _write_npy(output, embeddings)
+        import numpy as np
+
+        from gtenp.folders import new_file
+
+        with new_file(output) as file:
+            np.save(file, embeddings)
         click.echo(f"{output}: {len(sentences)} × {embeddings.shape[1]} float32", err=True)
         return
     for embedding in embeddings:
         # str(), not a conversion to float64: nine digits name a float32, more would be noise
         click.echo(f"[{', '.join(map(str, embedding))}]")
-
-
-def _write_npy(path: Path, embeddings: Float32) -> None:
-    """Write beside the place and move in: whoever looks finds the whole file or none."""
-    import numpy as np
-
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.save(file, embeddings)
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -1,0 +1,51 @@
+"""``gtenp trace``: every intermediate value, in a file that any language reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gtenp.cli.options import model_option, read_texts, revision_option
+
+
+@click.command()
+@click.argument("texts", nargs=-1)
+@model_option
+@revision_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="The file to write: a .safetensors.",
+)
+@click.option("--npz", is_flag=True, help="Write a .npz; a path that ends so does as well.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["float64", "float32"]),
+    default="float64",
+    show_default=True,
+    help="What to compute in.",
+)
+def trace(
+    texts: tuple[str, ...], model: str, revision: str | None, output: Path, npz: bool, dtype: str
+) -> None:
+    """Write every value that the model computes on the way from TEXTS to their vectors.
+
+    Without TEXTS, each line of standard input is one. Names and shapes are those of
+    gtenp/trace.py; the file's metadata lists them. Several texts' names begin with 0., 1. and so
+    on.
+    """
+    sentences = read_texts(texts)
+    if not sentences:
+        raise click.UsageError("no text to trace: standard input is empty")
+    from gtenp import trace as tracing
+    from gtenp.embedder import Embedder
+
+    embedder = Embedder(model, revision=revision)
+    reference = tracing.model_of(embedder, dtype)
+    ids = tracing.token_ids(embedder, sentences)
+    values = [tracing.trace(reference, text_ids) for text_ids in ids]
+    tracing.write(output, sentences, values, model, npz=npz or output.suffix == ".npz")
+    click.echo(f"{output}: {sum(map(len, values))} values of {len(sentences)} texts", err=True)
