@@ -234,8 +234,7 @@ class Embedder:
         ``options`` are those of ``encode``.
         """
         if prompt_name is None and prompt is None:
-            names = ("document", "passage", "corpus")
-            prompt = next((self.prompts[name] for name in names if name in self.prompts), "")
+            prompt = self._document_prompt()
         return self.encode(sentences, prompt_name, prompt, **options)
 
     def similarity(self, embeddings1: npt.ArrayLike, embeddings2: npt.ArrayLike) -> Float32:
@@ -266,6 +265,10 @@ class Embedder:
                 raise InputError(f"{target} exists and is not an empty folder; name another one")
             with folders.new_folder(target) as folder:
                 _write_folder(self, folder)
+
+    def _document_prompt(self) -> str:
+        names = ("document", "passage", "corpus")
+        return next((self.prompts[name] for name in names if name in self.prompts), "")
 
     def _choose_prompt(self, prompt_name: str | None, prompt: str | None) -> str:
         if prompt is not None:
@@ -484,7 +487,8 @@ def _write_folder(embedder: Embedder, folder: Path) -> None:
     write(
         "config_sentence_transformers.json",
         {
-            "prompts": embedder.prompts,
+            # sentence-transformers 6 looks for "document" alone: it always finds it, empty.
+            "prompts": {**embedder.prompts, "document": embedder._document_prompt()},
             "default_prompt_name": embedder.default_prompt_name,
             "similarity_fn_name": embedder.similarity_fn_name,
             "truncate_dim": embedder.truncate_dim,

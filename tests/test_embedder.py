@@ -434,6 +434,13 @@ def test_a_saved_folder_gives_the_same_vectors_and_keeps_what_was_set(sentence_t
     np.testing.assert_array_equal(again.encode_query(CARD), embedder.encode_query(CARD))
 
 
+def test_a_saved_folder_names_the_prompt_of_documents_as_sentence_transformers_wants_it(
+    prompted, tmp_path
+):
+    prompted.save_pretrained(tmp_path / "saved")
+    assert Embedder(tmp_path / "saved").prompts == {**prompted.prompts, "document": "hello "}
+
+
 def test_a_saved_folder_states_the_pooling_that_was_assumed(tmp_path):
     TINY.save_pretrained(tmp_path / "saved")
     again = Embedder(tmp_path / "saved")
