@@ -8,6 +8,7 @@ threads do not.
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
 import os
 import threading
@@ -114,7 +115,11 @@ def run_each(function: Callable[[Item], None], items: Iterator[Item], threads: i
                 failures.append(error)
                 return
 
-    helpers = [threading.Thread(target=work, daemon=True) for _ in range(threads - 1)]
+    # Each in a copy of this thread's context, which holds NumPy's errstate.
+    contexts = [contextvars.copy_context() for _ in range(threads - 1)]
+    helpers = [
+        threading.Thread(target=context.run, args=(work,), daemon=True) for context in contexts
+    ]
     for helper in helpers:
         helper.start()
     work()

@@ -79,17 +79,19 @@ def test_the_callers_setting_is_restored_even_when_encode_fails():
     embedder = Embedder(DATA / "tiny")
     embedder._encoder.forward = None  # not callable
     with pytest.raises(TypeError):
-        embedder.encode(TEXTS)
+        embedder.encode(TEXTS, truncate="silent")
     assert blas_threads() == before
 
 
 @pytest.mark.parametrize("threads", [2, 3, 7])
 def test_the_thread_count_does_not_change_vectors(threads):
     one, several = Embedder(DATA / "tiny", threads=1), Embedder(DATA / "tiny", threads=threads)
-    expected = one.encode(TEXTS)
-    assert np.abs(several.encode(TEXTS) - expected).max() <= EMBEDDING_TOLERANCE
+    expected = one.encode(TEXTS, truncate="silent")
+    assert np.abs(several.encode(TEXTS, truncate="silent") - expected).max() <= EMBEDDING_TOLERANCE
     for text, embedding in zip(TEXTS, expected, strict=True):
-        assert np.abs(several.encode(text) - embedding).max() <= EMBEDDING_TOLERANCE
+        assert (
+            np.abs(several.encode(text, truncate="silent") - embedding).max() <= EMBEDDING_TOLERANCE
+        )
 
 
 def test_a_long_text_shared_by_rows_equals_the_same_alone(gte_small):
@@ -117,22 +119,22 @@ def test_a_failure_in_one_share_reaches_the_caller(monkeypatch):
 
 def test_callers_own_threads_may_encode_at_the_same_time():
     embedder = Embedder(DATA / "tiny", threads=2)
-    expected, before = embedder.encode(TEXTS), blas_threads()
+    expected, before = embedder.encode(TEXTS, truncate="silent"), blas_threads()
     with ThreadPoolExecutor(4) as pool:
-        for found in pool.map(lambda _: embedder.encode(TEXTS), range(12)):
+        for found in pool.map(lambda _: embedder.encode(TEXTS, truncate="silent"), range(12)):
             assert np.abs(found - expected).max() <= EMBEDDING_TOLERANCE
     assert blas_threads() == before
 
 
 def encode_in_child(embedder, queue):
-    queue.put(embedder.encode(TEXTS[:5]))
+    queue.put(embedder.encode(TEXTS[:5], truncate="silent"))
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_an_embedder_works_in_a_child_process(method):
     embedder = Embedder(DATA / "tiny", threads=2)
-    expected = embedder.encode(TEXTS[:5])
+    expected = embedder.encode(TEXTS[:5], truncate="silent")
     context = multiprocessing.get_context(method)
     queue = context.Queue()
     child = context.Process(target=encode_in_child, args=(embedder, queue))
@@ -144,7 +146,9 @@ def test_an_embedder_works_in_a_child_process(method):
 def test_an_embedder_can_be_pickled():
     embedder = Embedder(DATA / "tiny")
     again = pickle.loads(pickle.dumps(embedder))
-    np.testing.assert_array_equal(again.encode(TEXTS), embedder.encode(TEXTS))
+    np.testing.assert_array_equal(
+        again.encode(TEXTS, truncate="silent"), embedder.encode(TEXTS, truncate="silent")
+    )
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, "2"])

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from models.published import PUBLISHED
 
 README = Path(__file__).parent.parent / "README.md"
 TEXT = README.read_text(encoding="utf-8")
@@ -50,3 +51,11 @@ def test_every_make_target_named_exists():
     makefile = (README.parent / "Makefile").read_text(encoding="utf-8")
     for target in set(re.findall(r"`make ([\w-]+)`", TEXT)):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_each_published_model_has_its_row_and_the_row_its_test():
+    rows = re.findall(
+        r"^\| (\S+) \|.*\[`-k (\S+)`\]\(tests/test_models\.py\) \|$", TEXT, re.MULTILINE
+    )
+    names = [model.name.rpartition("/")[2] for model in PUBLISHED]
+    assert sorted(rows) == sorted((name, name) for name in names)
