@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
@@ -458,6 +457,8 @@ def _with_progress(
 
 def _write_folder(embedder: Embedder, folder: Path) -> None:
     """Fill an empty folder with what Embedder.save_pretrained promises."""
+    import shutil  # which loads three kinds of compression
+
     config = embedder.sentence_config
     for name in {"", *config.module_folders}:
         for path in (embedder.folder / name).glob("*"):  # none: a Normalize module has no folder

@@ -309,6 +309,26 @@ def test_a_tensor_of_no_numbers_is_no_crash(whole, tmp_path):
         assert error is None or isinstance(error, ModelFileError)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("tokenizer_config.json", '{"model_max_length": NaN}'),
+        ("tokenizer_config.json", '{"added_tokens_decoder": {"x": 1}}'),
+        ("special_tokens_map.json", '{"unk_token": 3}'),
+        ("special_tokens_map.json", '{"additional_special_tokens": [[]]}'),
+        ("added_tokens.json", '{"a": "b"}'),
+    ],
+)
+def test_a_tokenizers_file_with_one_type_in_anothers_place_is_refused(
+    whole, tmp_path, name, content
+):
+    folder = Path(shutil.copytree(whole, tmp_path / "model"))
+    for other in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / other).unlink()
+    (folder / name).write_text(content)
+    assert isinstance(outcome(folder), ModelFileError)
+
+
 # What each of these costs is measured in a process of its own: seconds, and megabytes at the most.
 COSTLY = {
     "a header of 100 MB": (SHARD, "as_bytes(b'{' + b' ' * 99_999_990 + b'}', b'')"),
