@@ -168,14 +168,8 @@ class Bug(NamedTuple):
     plant: Callable[[], list[Values]]  # the reference's values with the mistake made
 
 
-def tanh_gelu(x: Array) -> Array:
-    """GPT-2's approximation (Hendrycks 2016, section 2): [S, F] -> [S, F]."""
-    y: Array = 0.5 * x * (1.0 + np.tanh(np.sqrt(2.0 / np.pi) * (x + 0.044715 * x**3)))
-    return y
-
-
 def sigmoid_gelu(x: Array) -> Array:
-    """The coarser approximation of the same section: [S, F] -> [S, F]."""
+    """The coarser approximation of Hendrycks 2016, section 2: [S, F] -> [S, F]."""
     y: Array = x / (1.0 + np.exp(-1.702 * x))
     return y
 
@@ -240,8 +234,8 @@ def with_linears(
     return replace(weights, layers=layers)
 
 
-def reference_with(**functions: Callable[..., Array]) -> Any:
-    """A copy of reference.py with some of its functions replaced.
+def reference_with(**functions: Any) -> Any:
+    """A copy of reference.py with some of its functions, or its table of them, replaced.
 
     A mistake planted there stands in the very code that is right in all else.
     """
@@ -342,12 +336,13 @@ def bugs(case: Case, layer: int | None = None) -> Iterator[Bug]:
     yield from layer_norm_bugs(case)
     yield from attention_bugs(case)
     yield from linear_bugs(case, layer)
-    for function, form in ((tanh_gelu, "tanh"), (sigmoid_gelu, "sigmoid")):
-        yield Bug(
-            "layer.0.gelu",
-            f"the GELU is the {form} approximation; BERT's is x/2 · (1 + erf(x/√2))",
-            partial(case.run, reference_with(gelu=function)),
-        )
+    if case.model.config.hidden_act == "gelu":
+        for function, form in ((reference.gelu_tanh, "tanh"), (sigmoid_gelu, "sigmoid")):
+            yield Bug(
+                "layer.0.gelu",
+                f"the GELU is the {form} approximation; BERT's is x/2 · (1 + erf(x/√2))",
+                partial(case.run, reference_with(ACTIVATIONS={"gelu": function})),
+            )
     yield from pooling_bugs(case)
 
 

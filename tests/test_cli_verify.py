@@ -8,8 +8,8 @@ from safetensors.numpy import load_file, save_file
 from test_cli import run
 
 from gtenp import Embedder
+from gtenp.reference import gelu_tanh
 from gtenp.trace import model_of, token_ids, trace
-from gtenp.verify import tanh_gelu
 
 TINY = str(DATA / "tiny")
 TEXTS = ["hello world", "what is the capital of China?"]
@@ -28,7 +28,7 @@ def wrong(traced):
     """The same from the tanh GELU on, without the file's own word about its texts."""
     arrays = load_file(traced)
     for name in [name for name in arrays if name.endswith("gelu")]:
-        arrays[name] = tanh_gelu(arrays[name.replace("gelu", "intermediate")])
+        arrays[name] = gelu_tanh(arrays[name.replace("gelu", "intermediate")])
     save_file(arrays, traced)
     return traced
 

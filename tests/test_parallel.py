@@ -16,6 +16,7 @@ from gtenp.errors import InputError
 from gtenp.parallel import blas_libraries, one_thread_blas, run_each
 
 TEXTS = golden_texts()[:40]
+pytestmark = pytest.mark.filterwarnings("ignore::gtenp.TruncationWarning")
 
 
 def blas_threads() -> list[int]:

@@ -1,7 +1,8 @@
 """Run the suite on every supported Python of this machine: `make test-pythons`.
 
 Each gets an environment of its own, .venv-3.x. The oldest is given the lowest version of every
-dependency that pyproject.toml admits, the others the newest.
+dependency that pyproject.toml admits, the others the newest. Two run at a time; a suite's output is
+printed when it is done.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,28 +47,38 @@ def lowest_dependencies() -> list[str]:
     return [item.replace(">=", "==") for item in re.findall(r'"(.*?)"', listed.group(1))]
 
 
-def run_suite(python: str, version: str, lowest: bool) -> bool:
+def run_suite(python: str, version: str, dependencies: str) -> tuple[str, str, bool, float]:
+    """Install and test; a row of the table."""
     environment = ROOT / f".venv-{version}"
     binary = environment / "bin"
-    subprocess.run([python, "-m", "venv", str(environment)], check=True)
     install = [str(binary / "pip"), "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*install, "--editable", f"{ROOT}[test]"], check=True)
-    if lowest:
-        subprocess.run([*install, *lowest_dependencies()], check=True)
-    return subprocess.run([str(binary / "pytest"), "-q"], cwd=ROOT).returncode == 0
+    commands = [
+        [python, "-m", "venv", str(environment)],
+        [*install, "--editable", f"{ROOT}[test]"],
+        [str(binary / "pytest"), "-q", "-p", "no:cacheprovider"],
+    ]
+    if dependencies == "lowest":
+        commands.insert(2, [*install, *lowest_dependencies()])
+    start = time.perf_counter()
+    for command in commands:
+        done = subprocess.run(
+            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        if done.returncode:
+            break
+    print(f"── Python {version}, {dependencies} dependencies\n{done.stdout}", flush=True)
+    return version, dependencies, done.returncode == 0, time.perf_counter() - start
 
 
 def main() -> int:
     found = [(version, python) for version in SUPPORTED if (python := find(version))]
-    rows = []
-    for i, (version, python) in enumerate(found):
-        lowest = i == 0
-        print(f"── Python {version}{', lowest dependencies' if lowest else ''}", flush=True)
-        start = time.perf_counter()
-        passed = run_suite(python, version, lowest)
-        seconds = time.perf_counter() - start
-        rows.append((version, "lowest" if lowest else "newest", passed, seconds))
-    print("\nPython  dependencies  result  seconds")
+    with ThreadPoolExecutor(2) as pool:
+        running = [
+            pool.submit(run_suite, python, version, "newest" if i else "lowest")
+            for i, (version, python) in enumerate(found)
+        ]
+        rows = [suite.result() for suite in running]
+    print("Python  dependencies  result  seconds")
     for version, dependencies, passed, seconds in rows:
         print(f"{version:6}  {dependencies:12}  {'passed' if passed else 'FAILED'}  {seconds:7.0f}")
     missing = sorted(set(SUPPORTED) - {version for version, _ in found})

@@ -1,0 +1,275 @@
+"""One function a runtime: load it, and return what turns a batch of texts into vectors.
+
+Each takes the model's files, the threads that it may use in all, and the lanes: how many Python
+threads will call it at once, so that it takes threads // lanes of them for each call. Imports are
+inside, since a process loads one runtime only.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from texts import MAX_LENGTH, Text
+
+Embed = Callable[[list[Text]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Files:
+    """One model: the folder as published, and the folder that convert.py filled."""
+
+    folder: Path
+    converted: Path
+
+
+@dataclass(frozen=True)
+class Peer:
+    load: Callable[[Files, int, int], Embed]
+    packages: tuple[str, ...]  # what its users install
+    batches_itself: bool = False  # takes all texts at once, as its users give them
+
+
+def padded(batch: list[Text]) -> dict[str, np.ndarray]:
+    """The three inputs of BERT: int64 [B, S] each."""
+    lengths = np.array([len(text.input_ids) for text in batch])
+    mask = (np.arange(lengths.max()) < lengths[:, None]).astype(np.int64)
+    ids = np.zeros_like(mask)
+    for row, text in zip(ids, batch, strict=True):
+        row[: len(text.input_ids)] = text.input_ids
+    return {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+
+
+class GivenIds:
+    """Stands in gtenp's tokenizer's place and knows each text's ids already."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.spec = tokenizer.spec
+        self.known: dict[str, list[int]] = {}
+
+    def __call__(self, texts: list[str], **_: object) -> dict[str, list[list[int]]]:
+        return {"input_ids": [self.known[text] for text in texts]}
+
+
+def gtenp_from_text(files: Files, threads: int, lanes: int) -> Embed:
+    """gtenp as its users call it."""
+    embedder = _gtenp(files, threads, lanes)
+    return lambda texts: embedder.encode([t.text for t in texts], normalize_embeddings=True)
+
+
+def gtenp(files: Files, threads: int, lanes: int) -> Embed:
+    """gtenp after its tokenizer: the other runtimes are given ids, so it is too."""
+    embedder = _gtenp(files, threads, lanes)
+    ids = embedder.tokenizer = GivenIds(embedder.tokenizer)
+
+    def embed(texts: list[Text]) -> np.ndarray:
+        ids.known = dict(texts)
+        return embedder.encode([t.text for t in texts], normalize_embeddings=True)
+
+    return embed
+
+
+def _gtenp(files: Files, threads: int, lanes: int) -> Any:
+    import inspect
+
+    from gtenp import Embedder
+
+    assert lanes == 1, "gtenp makes its own lanes"
+    known = "threads" in inspect.signature(Embedder).parameters
+    embedder = Embedder(files.folder, **({"threads": threads} if known else {}))
+    embedder.max_seq_length = MAX_LENGTH
+    return embedder
+
+
+def onnxruntime(files: Files, threads: int, lanes: int, graph: str = "model") -> Embed:
+    """ONNX Runtime's CPU provider with all of its own optimisations."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads // lanes
+    options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        files.converted / f"{graph}.onnx", options, providers=["CPUExecutionProvider"]
+    )
+    return lambda batch: session.run(None, padded(batch))[0]
+
+
+def onnxruntime_optimized(files: Files, threads: int, lanes: int) -> Embed:
+    """… on the graph with BERT's fused operators."""
+    return onnxruntime(files, threads, lanes, "optimized")
+
+
+def onnxruntime_int8(files: Files, threads: int, lanes: int) -> Embed:
+    """… with int8 weights and activations quantised as they come."""
+    return onnxruntime(files, threads, lanes, "int8")
+
+
+def openvino_bf16(files: Files, threads: int, lanes: int, **settings: str) -> Embed:
+    """OpenVINO as it comes: bfloat16 where the CPU has it."""
+    import openvino
+
+    hint = "LATENCY" if lanes == 1 else "THROUGHPUT"
+    core = openvino.Core()
+    compiled = core.compile_model(
+        files.converted / "openvino.xml",
+        "CPU",
+        {
+            "PERFORMANCE_HINT": hint,
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": lanes,
+            **settings,
+        },
+    )
+    own = threading.local()  # a request serves one thread
+
+    def embed(batch: list[Text]) -> np.ndarray:
+        if not hasattr(own, "request"):
+            own.request = compiled.create_infer_request()
+        result = own.request.infer(padded(batch), share_inputs=True)
+        return result[0]
+
+    return embed
+
+
+def openvino(files: Files, threads: int, lanes: int) -> Embed:
+    """OpenVINO held to float32."""
+    return openvino_bf16(files, threads, lanes, INFERENCE_PRECISION_HINT="f32")
+
+
+def ctranslate2(files: Files, threads: int, lanes: int) -> Embed:
+    """CTranslate2's encoder; the mean is NumPy's."""
+    import ctranslate2
+
+    encoder = ctranslate2.Encoder(
+        str(files.converted / "ctranslate2"),
+        device="cpu",
+        compute_type="float32",
+        inter_threads=lanes,
+        intra_threads=threads // lanes,
+    )
+
+    def embed(batch: list[Text]) -> np.ndarray:
+        output = encoder.forward_batch([text.input_ids for text in batch])
+        hidden = np.array(output.last_hidden_state)
+        mask = padded(batch)["attention_mask"].astype(np.float32)
+        sums = np.matmul(mask[:, None, :], hidden)[:, 0]
+        return sums / np.linalg.norm(sums, axis=1, keepdims=True)
+
+    return embed
+
+
+def transformers(files: Files, threads: int, lanes: int) -> Embed:
+    """transformers on torch, its fused attention, batches sorted by length."""
+    import torch
+    from convert import SentenceModel, load_bert
+
+    model = SentenceModel(load_bert(files.folder, "sdpa"))
+
+    def embed(batch: list[Text]) -> np.ndarray:
+        torch.set_num_threads(threads // lanes)  # OpenMP keeps it for each calling thread
+        with torch.inference_mode():
+            return model(**{k: torch.from_numpy(v) for k, v in padded(batch).items()}).numpy()
+
+    return embed
+
+
+def sentence_transformers(files: Files, threads: int, lanes: int) -> Embed:
+    """sentence-transformers as its users call it: texts in, its own batches of 32."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+
+    torch.set_num_threads(threads // lanes)
+    model = SentenceTransformer(str(files.folder), device="cpu", model_kwargs={"dtype": "float32"})
+    model.max_seq_length = MAX_LENGTH
+    return lambda texts: model.encode([text.text for text in texts])
+
+
+def reference(files: Files, threads: int, lanes: int) -> Embed:  # noqa: ARG001
+    """gtenp's reference.py in float64: what all others are compared with."""
+    from gtenp import reference
+    from gtenp.checkpoint import astype, load_weights
+    from gtenp.config import BertConfig
+
+    config = BertConfig.from_folder(files.folder)
+    weights = astype(load_weights(files.folder, config), np.float64)
+
+    def embed(batch: list[Text]) -> np.ndarray:
+        means = []
+        for text in batch:
+            trace = reference.forward(weights, config, np.array(text.input_ids))
+            means.append(trace.hidden_states[-1].mean(axis=0))
+        return np.stack(means) / np.linalg.norm(means, axis=1, keepdims=True)
+
+    return embed
+
+
+def limit(files: Files, threads: int, lanes: int) -> Embed:  # noqa: ARG001
+    """The matrix products of the forward pass and nothing else, at NumPy's speed: what is left
+    when all the rest of the model costs no time. Its vectors mean nothing.
+    """
+    config = json.loads((files.folder / "config.json").read_text())
+    hidden, inner = config["hidden_size"], config["intermediate_size"]
+    heads = config["num_attention_heads"]
+    random = np.random.default_rng(0)
+    shapes = [(hidden, 3 * hidden), (hidden, hidden), (hidden, inner), (inner, hidden)]
+    layers = [
+        [random.standard_normal(shape, np.float32) for shape in shapes]
+        for _ in range(config["num_hidden_layers"])
+    ]
+    own = threading.local()  # each lane's arrays, made once
+
+    def array(name: str, *shape: int) -> np.ndarray:
+        size = int(np.prod(shape))
+        found = own.__dict__.get(name)
+        if found is None or found.size < size:
+            found = own.__dict__[name] = random.standard_normal(size, np.float32)
+        return found[:size].reshape(shape)
+
+    def attend(count: int, length: int) -> None:
+        """q kᵀ and its product with v: `count` sequences of one length."""
+        query, key, value, context = (
+            array(name, count, heads, length, hidden // heads) for name in "qkvc"
+        )
+        scores = array("scores", count, heads, length, length)
+        np.matmul(query, key.swapaxes(-1, -2), out=scores)
+        np.matmul(scores, value, out=context)
+
+    def embed(batch: list[Text]) -> np.ndarray:
+        lengths = [len(text.input_ids) for text in batch]
+        total = sum(lengths)
+        for layer in layers:
+            for weight in layer:
+                size_in, size_out = weight.shape
+                x = array(f"in{size_in}", total, size_in)
+                np.matmul(x, weight, out=array(f"out{size_out}", total, size_out))
+            for length in sorted(set(lengths)):
+                count = lengths.count(length)
+                most = max(1, (1 << 18) // (heads * length * length))  # scores stay in cache
+                for first in range(0, count, most):
+                    attend(min(most, count - first), length)
+        return np.zeros((len(batch), hidden), np.float32)
+
+    return embed
+
+
+PEERS = {
+    "gtenp": Peer(gtenp, ("gtenp",), batches_itself=True),
+    "gtenp from text": Peer(gtenp_from_text, ("gtenp",), batches_itself=True),
+    "onnxruntime": Peer(onnxruntime, ("onnxruntime", "tokenizers")),
+    "onnxruntime optimised": Peer(onnxruntime_optimized, ("onnxruntime", "tokenizers")),
+    "onnxruntime int8": Peer(onnxruntime_int8, ("onnxruntime", "tokenizers")),
+    "openvino": Peer(openvino, ("openvino", "tokenizers")),
+    "openvino bf16": Peer(openvino_bf16, ("openvino", "tokenizers")),
+    "ctranslate2": Peer(ctranslate2, ("ctranslate2", "tokenizers")),
+    "transformers": Peer(transformers, ("transformers", "torch")),
+    "sentence-transformers": Peer(
+        sentence_transformers, ("sentence-transformers",), batches_itself=True
+    ),
+    "limit": Peer(limit, ()),
+    "reference": Peer(reference, (), batches_itself=True),
+}

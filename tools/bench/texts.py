@@ -1,0 +1,141 @@
+"""The texts that every runtime is given, with their token ids: docstrings of the standard library.
+
+They are on every machine that has Python, many, and of all lengths. `corpora` makes:
+  mixed       whole docstrings, drawn at random: short ones mostly, and a long tail
+  short       first lines of 8 to 16 tokens, as queries are
+  chunks      512 tokens each, as long documents are cut
+  exactly-N   texts of exactly N tokens, for latency and growth
+  check       the few texts whose vectors are compared with the float64 reference
+  many        as many first lines as asked for
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import random
+import statistics
+import sysconfig
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+from tokenizers import Tokenizer
+
+MAX_LENGTH = 512
+LENGTHS = (8, 16, 32, 64, 128, 256, 512)
+
+
+class Text(NamedTuple):
+    """One text as people write it and as the models see it."""
+
+    text: str
+    input_ids: list[int]
+
+
+Corpora = dict[str, list[Text]]
+
+
+def docstrings() -> list[str]:
+    """Every docstring of the standard library, its tests left out, each once."""
+    root = Path(sysconfig.get_path("stdlib"))
+    left_out = {"site-packages", "test", "tests", "idle_test", "lib2to3"}
+    found: dict[str, None] = {}
+    for path in sorted(root.rglob("*.py")):
+        if left_out.isdisjoint(path.relative_to(root).parts):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # old escapes in other people's strings
+                tree = ast.parse(path.read_bytes())
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                    found[ast.get_docstring(node) or ""] = None
+    found.pop("", None)
+    return list(found)
+
+
+def corpora(tokenizer_file: Path, mixed: int, short: int, chunks: int, many: int) -> Corpora:
+    """All corpora, of these sizes; the same at every call on the same Python."""
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(MAX_LENGTH)
+
+    def tokenized(texts: list[str]) -> list[Text]:
+        encodings = tokenizer.encode_batch(texts)
+        return [Text(t, e.ids) for t, e in zip(texts, encodings, strict=True)]
+
+    rng = random.Random(5)
+    whole = docstrings()
+    rng.shuffle(whole)
+    lines = tokenized(list(dict.fromkeys(text.partition("\n")[0] for text in whole)))
+    queries = [line for line in lines if 8 <= len(line.input_ids) <= 16]
+
+    prose = "\n".join(whole[:4000])
+    tokenizer.no_truncation()
+    offsets = tokenizer.encode(prose, add_special_tokens=False).offsets
+    tokenizer.enable_truncation(MAX_LENGTH)
+
+    def exactly(length: int, count: int) -> list[Text]:
+        """Slices of the prose; one that was cut within a word may be a token off and is passed."""
+        kept: list[Text] = []
+        size = length - 2  # without [CLS] and [SEP]
+        for start in range(0, len(offsets) - size, size):
+            begin, end = offsets[start][0], offsets[start + size - 1][1]
+            (text,) = tokenized([prose[begin:end]])
+            if len(text.input_ids) == length:
+                kept.append(text)
+            if len(kept) == count:
+                return kept
+        raise ValueError(f"only {len(kept)} texts of {length} tokens; wanted {count}")
+
+    made = {
+        "mixed": tokenized(whole[:mixed]),
+        "short": queries[:short],
+        "chunks": exactly(MAX_LENGTH, chunks),
+        "many": [lines[i % len(lines)] for i in range(many)],
+        **{f"exactly-{length}": exactly(length, 32) for length in LENGTHS},
+    }
+    made["exactly-32"] = exactly(32, 256)  # growth with the batch takes up to 256 of them
+    by_length = sorted(made["mixed"], key=lambda t: len(t.input_ids))
+    made["check"] = [*by_length[:: max(1, len(by_length) // 24)], *made["chunks"][:2]]
+    return made
+
+
+def describe(texts: list[Text]) -> dict[str, int]:
+    """How many texts and tokens, and how long they are."""
+    lengths = sorted(len(text.input_ids) for text in texts)
+    return {
+        "texts": len(lengths),
+        "tokens": sum(lengths),
+        "median": int(statistics.median(lengths)),
+        "p90": lengths[len(lengths) * 9 // 10],
+        "max": lengths[-1],
+    }
+
+
+def save(made: Corpora, path: Path) -> None:
+    """As JSON, for the workers."""
+    path.write_text(json.dumps(made))
+
+
+def load(path: Path) -> Corpora:
+    """What `save` wrote."""
+    return {
+        name: [Text(text, ids) for text, ids in texts]
+        for name, texts in json.loads(path.read_text()).items()
+    }
+
+
+def length_sorted(texts: list[Text], budget: int) -> list[list[int]]:
+    """Batches of indices, longest text first, each of at most `budget` tokens with its padding.
+
+    The fixed order and the padding counted: what serves a runtime that pads best.
+    """
+    batches: list[list[int]] = []
+    for index in sorted(range(len(texts)), key=lambda i: -len(texts[i].input_ids)):
+        if batches:
+            longest = len(texts[batches[-1][0]].input_ids)
+            if longest * (len(batches[-1]) + 1) <= budget:
+                batches[-1].append(index)
+                continue
+        batches.append([index])
+    return batches
