@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,10 +15,9 @@ import numpy as np
 from gtenp import hub
 from gtenp.batch import length_sorted, pack
 from gtenp.checkpoint import load_dense, load_layer_norm, load_weights
-from gtenp.config import BertConfig, JsonObject, read_json
+from gtenp.config import BertConfig
 from gtenp.encoder import Encoder
 from gtenp.errors import (
-    GtenpError,
     InputError,
     ModelFileError,
     TruncationWarning,
@@ -28,7 +25,13 @@ from gtenp.errors import (
 )
 from gtenp.parallel import available_cpus, one_thread_blas, run_each
 from gtenp.pooling import PRECISIONS, dense, layer_norm, normalize, pool, quantize_embeddings
-from gtenp.sentence_config import Dense, LayerNorm, Normalize, SentenceConfig
+from gtenp.sentence_config import (
+    Dense,
+    LayerNorm,
+    Normalize,
+    SentenceConfig,
+    known_prompts,
+)
 from gtenp.similarity import SIMILARITY, similarity_pairwise
 from gtenp.tokenizer import Tokenizer
 from gtenp.tokenizer_files import read_folder
@@ -43,15 +46,6 @@ if TYPE_CHECKING:
 # Tokens that go through the model at once: enough rows for the matrix product's full speed, few
 # enough that a layer's activations stay in the last level of cache.
 _MAX_TOKENS = 2048
-
-# Models whose cards ask for prompts that their files don't state.
-_KNOWN_PROMPTS = {
-    r"e5-(small|base|large)(-v2)?": {
-        "query": "query: ",
-        "document": "passage: ",
-        "passage": "passage: ",
-    },
-}
 
 
 class Embedder:
@@ -86,7 +80,7 @@ class Embedder:
         self._encoder = Encoder(weights, self.config)
         self._dimension = sentence.dimension(self.config.hidden_size)
         self._heads = [_load_head(head) for head in sentence.heads]
-        self.known_prompts = _known_prompts(str(name_or_path), self.folder, sentence.prompts)
+        self.known_prompts = known_prompts(str(name_or_path), self.folder, sentence.prompts)
         self.prompts = {**sentence.prompts, **self.known_prompts}
         self.default_prompt_name = sentence.default_prompt_name
         self.similarity_fn_name = sentence.similarity_fn_name
@@ -258,13 +252,14 @@ class Embedder:
         weights are kept in. InputError where ``path`` holds something already.
         """
         from gtenp import folders
+        from gtenp.saving import write_folder
 
         target = Path(os.path.abspath(path))
         with folders.locked(target):
             if target.exists() and not (target.is_dir() and not any(target.iterdir())):
                 raise InputError(f"{target} exists and is not an empty folder; name another one")
             with folders.new_folder(target) as folder:
-                _write_folder(self, folder)
+                write_folder(self, folder)
 
     def _document_prompt(self) -> str:
         names = ("document", "passage", "corpus")
@@ -326,20 +321,6 @@ class Embedder:
 
 def _load_tokenizer(folder: Path, config: BertConfig, do_lower_case: bool) -> Tokenizer:
     """The folder's tokenizer; ModelFileError where its ids are not the embedding table's rows."""
-    try:
-        return _checked_tokenizer(folder, config, do_lower_case)
-    except GtenpError:
-        raise
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        # One type in another's place, somewhere deep in a tokenizer's files: they hold hundreds.
-        raise ModelFileError(
-            folder / "tokenizer.json",
-            f"or a file beside it is not a tokenizer's ({type(error).__name__}: {error}); copy all "
-            "tokenizer files anew",
-        ) from error
-
-
-def _checked_tokenizer(folder: Path, config: BertConfig, do_lower_case: bool) -> Tokenizer:
     spec = read_folder(folder)
     if do_lower_case and not spec.lowercase:  # accents are left to what the files say of them
         spec = replace(spec, lowercase=True, strip_accents=spec.strips_accents)
@@ -379,20 +360,6 @@ def _load_head(module: Dense | LayerNorm | Normalize) -> Callable[[Float32], Flo
     if isinstance(module, LayerNorm):
         return partial(layer_norm, weights=load_layer_norm(module))
     return normalize
-
-
-def _known_prompts(name: str, folder: Path, stated: dict[str, str]) -> dict[str, str]:
-    """Prompts that go with a model's name, where its files state none."""
-    place = folder.resolve()
-    names = {Path(name).name, place.name}
-    if place.parent.name == "snapshots":  # of models--org--name in the Hub's cache
-        names.add(place.parent.parent.name.rpartition("--")[2])
-    if (folder / "gtenp.json").is_file():  # what `gtenp pull --to` leaves
-        names.add(str(JsonObject(folder / "gtenp.json").get("model")).rpartition("/")[2])
-    for pattern, prompts in _KNOWN_PROMPTS.items():
-        if not any(stated.values()) and any(re.fullmatch(pattern, name) for name in names):
-            return prompts
-    return {}
 
 
 def _features(
@@ -456,55 +423,3 @@ def _with_progress(
         for indices in batches:
             yield indices
             bar.update(len(indices))
-
-
-def _write_folder(embedder: Embedder, folder: Path) -> None:
-    """Fill an empty folder with what Embedder.save_pretrained promises."""
-    import shutil  # which loads three kinds of compression
-
-    config = embedder.sentence_config
-    for name in {"", *config.module_folders}:
-        for path in (embedder.folder / name).glob("*"):  # none: a Normalize module has no folder
-            if hub.is_needed(path.name) and path.is_file():
-                (folder / name).mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, folder / name / path.name)
-
-    def write(name: str, values: Any, keep: bool = True) -> None:
-        """A JSON file, with what else the model's own says."""
-        path = folder / name
-        if keep and path.exists():
-            values = {**read_json(path), **values}
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-    transformer = f"{config.transformer_folder}/" if config.transformer_folder else ""
-    # transformers computes in the dtype that config.json names, under an old key or a new one.
-    write(f"{transformer}config.json", {"torch_dtype": "float32", "dtype": "float32"})
-    write(
-        f"{transformer}sentence_bert_config.json",
-        {"max_seq_length": embedder.max_seq_length, "do_lower_case": config.do_lower_case},
-    )
-    write(
-        "config_sentence_transformers.json",
-        {
-            # sentence-transformers 6 looks for "document" alone: it always finds it, empty.
-            "prompts": {**embedder.prompts, "document": embedder._document_prompt()},
-            "default_prompt_name": embedder.default_prompt_name,
-            "similarity_fn_name": embedder.similarity_fn_name,
-            "truncate_dim": embedder.truncate_dim,
-        },
-    )
-    if not config.has_modules:
-        kinds = {"": "Transformer", "1_Pooling": "Pooling"}
-        modules = [
-            {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
-            for i, (path, kind) in enumerate(kinds.items())
-        ]
-        write("modules.json", modules, keep=False)
-        write(
-            "1_Pooling/config.json",
-            {
-                "word_embedding_dimension": embedder.config.hidden_size,
-                "pooling_mode_mean_tokens": True,
-            },
-        )

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gtenp.config import (
@@ -21,7 +22,6 @@ from gtenp.errors import ModelFileError, UnsupportedModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -340,3 +340,27 @@ def _read_defaults(path: Path) -> dict[str, Any]:
         "similarity_fn_name": name,
         "truncate_dim": found.positive_int("truncate_dim") if stated else None,
     }
+
+
+# Models whose cards ask for prompts that their files don't state.
+_KNOWN_PROMPTS = {
+    r"e5-(small|base|large)(-v2)?": {
+        "query": "query: ",
+        "document": "passage: ",
+        "passage": "passage: ",
+    },
+}
+
+
+def known_prompts(name: str, folder: Path, stated: dict[str, str]) -> dict[str, str]:
+    """Prompts that go with a model's name, where its files state none."""
+    place = folder.resolve()
+    names = {Path(name).name, place.name}
+    if place.parent.name == "snapshots":  # of models--org--name in the Hub's cache
+        names.add(place.parent.parent.name.rpartition("--")[2])
+    if (folder / "gtenp.json").is_file():  # what `gtenp pull --to` leaves
+        names.add(str(JsonObject(folder / "gtenp.json").get("model")).rpartition("/")[2])
+    for pattern, prompts in _KNOWN_PROMPTS.items():
+        if not any(stated.values()) and any(re.fullmatch(pattern, name) for name in names):
+            return prompts
+    return {}

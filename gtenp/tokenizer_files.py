@@ -100,6 +100,18 @@ def read_folder(folder: Path) -> TokenizerSpec:
     Raises ModelFileError where a file is missing, damaged or contradicts itself, and
     UnsupportedModelError where the tokenizer is not BERT's.
     """
+    try:
+        return _read_spec(folder)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # One type in another's place, somewhere deep in the files: they hold hundreds of values.
+        raise ModelFileError(
+            folder / "tokenizer.json",
+            f"or a file beside it is not a tokenizer's ({type(error).__name__}: {error}); copy all "
+            "tokenizer files anew",
+        ) from error
+
+
+def _read_spec(folder: Path) -> TokenizerSpec:
     config_path = folder / "tokenizer_config.json"
     config = _read_object(config_path) if config_path.is_file() else {}
     tokenizer_path = folder / "tokenizer.json"
