@@ -57,7 +57,8 @@ class BertModel:
         """Run the model: integers [B, S] each -> float32 arrays.
 
         A token whose attention_mask is 0 is left out of the computation, and its place in the
-        result is 0. Attentions come from the readable reference: asking for them is slow.
+        result is 0. Attentions come from the readable reference: asking for them is slow. Hidden
+        states come from one thread.
         InputError where shapes differ or an id is outside its table.
         """
         ids = _matrix("input_ids", input_ids)

@@ -326,7 +326,7 @@ def _view(mapping: mmap.mmap, data_start: int, entry: dict[str, Any]) -> Array:
 
 def astype(weights: BertWeights, dtype: npt.DTypeLike) -> BertWeights:
     """The same weights with every array in another float dtype."""
-    converted: BertWeights = _map_arrays(weights, lambda array: array.astype(dtype))
+    converted: BertWeights = _map_arrays(weights, lambda array: array.astype(dtype, copy=False))
     return converted
 
 

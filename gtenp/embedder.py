@@ -66,12 +66,11 @@ class Embedder:
     def __init__(
         self, name_or_path: str | Path, *, revision: str | None = None, threads: int | None = None
     ) -> None:
-        if threads is not None and (not isinstance(threads, int) or threads < 1):
-            raise InputError(f"threads: {threads!r}; wanted a whole number from 1, or None")
+        _check_count("threads", threads)
         self.threads = threads or available_cpus()
         self.folder = hub.resolve(name_or_path, revision=revision)
         self.sentence_config = sentence = SentenceConfig.from_folder(self.folder)
-        folder = self.folder / sentence.transformer_folder
+        self.transformer_folder = folder = self.folder / sentence.transformer_folder
         self.config = BertConfig.from_folder(folder)
         self.tokenizer = _load_tokenizer(folder, self.config, sentence.do_lower_case)
         weights = load_weights(folder, self.config)
@@ -92,9 +91,11 @@ class Embedder:
         self._warned_of_truncation = False
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | Path, *, revision: str | None = None) -> Embedder:
+    def from_pretrained(
+        cls, name_or_path: str | Path, *, revision: str | None = None, threads: int | None = None
+    ) -> Embedder:
         """The same as calling the class; the name that transformers' users look for."""
-        return cls(name_or_path, revision=revision)
+        return cls(name_or_path, revision=revision, threads=threads)
 
     @property
     def max_seq_length(self) -> int:
@@ -118,6 +119,28 @@ class Embedder:
         if name not in SIMILARITY:
             raise InputError(f"similarity_fn_name: {name!r}; wanted one of {', '.join(SIMILARITY)}")
         self._similarity_fn_name = name
+
+    @property
+    def truncate_dim(self) -> int | None:
+        """How many of a vector's values ``encode`` keeps; None for all."""
+        return self._truncate_dim
+
+    @truncate_dim.setter
+    def truncate_dim(self, count: int | None) -> None:
+        _check_count("truncate_dim", count)
+        self._truncate_dim = count
+
+    @property
+    def default_prompt_name(self) -> str | None:
+        """The prompt of ``prompts`` that ``encode`` uses where none is named; None for none."""
+        return self._default_prompt_name
+
+    @default_prompt_name.setter
+    def default_prompt_name(self, name: str | None) -> None:
+        if name is not None and name not in self.prompts:
+            known = ", ".join(map(repr, self.prompts)) or "none"
+            raise InputError(f"default_prompt_name: {name!r}; the model has {known}")
+        self._default_prompt_name = name
 
     def get_embedding_dimension(self) -> int:
         """The length of one embedding."""
@@ -265,6 +288,12 @@ class Embedder:
         names = ("document", "passage", "corpus")
         return next((self.prompts[name] for name in names if name in self.prompts), "")
 
+    def token_ids(self, texts: list[str]) -> list[list[int]]:
+        """Each text's tokens as ``encode`` makes them: the default prompt before it, and cut at
+        ``max_seq_length``. InputError names the place of what is not a str.
+        """
+        return self._tokenize(texts, self._choose_prompt(None, None), "silent")
+
     def _choose_prompt(self, prompt_name: str | None, prompt: str | None) -> str:
         if prompt is not None:
             return prompt
@@ -281,9 +310,13 @@ class Embedder:
             texts = [prompt + text if isinstance(text, str) else text for text in texts]
         most = self.max_seq_length
         # One token more than is kept tells a cut text from one that just fits.
-        token_ids: list[list[int]] = self.tokenizer(texts, truncation=True, max_length=most + 1)[
-            "input_ids"
-        ]
+        token_ids: list[list[int]] = self.tokenizer(
+            texts,
+            truncation=True,
+            max_length=most + 1,
+            return_token_type_ids=False,
+            return_attention_mask=False,
+        )["input_ids"]
         too_long = [i for i, ids in enumerate(token_ids) if len(ids) > most]
         if too_long and truncate == "error":
             raise InputError(
@@ -382,12 +415,16 @@ def _quantize_all(matrices: list[Float32], precision: str) -> list[Any]:
     return np.split(quantize_embeddings(np.concatenate(matrices), precision), cuts)
 
 
+def _check_count(name: str, value: object) -> None:
+    if value is not None and (not isinstance(value, (int, np.integer)) or value < 1):
+        raise InputError(f"{name}: {value!r}; wanted a whole number from 1, or None")
+
+
 def _check_options(
     batch_size: object, output_value: object, precision: str, truncate: object, truncate_dim: object
 ) -> None:
-    for name, value in (("batch_size", batch_size), ("truncate_dim", truncate_dim)):
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise InputError(f"{name}: {value!r}; wanted a whole number from 1, or None")
+    _check_count("batch_size", batch_size)
+    _check_count("truncate_dim", truncate_dim)
     for name, value, known in (
         ("output_value", output_value, ("sentence_embedding", "token_embeddings", None)),
         ("precision", precision, PRECISIONS),

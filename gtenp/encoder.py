@@ -19,7 +19,7 @@ import functools
 import itertools
 import math
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,7 +62,7 @@ def _block_width(columns: int) -> int:
     """Columns of a weight stored together.
 
     In blocks of 32 a product with up to some 80 rows goes through the small kernels: 2.5 times as
-    fast at 8 rows, as fast as any at 80. Elsewhere a weight is one block.
+    fast at 8 rows, as fast as any at 80. Elsewhere a weight is not cut.
     """
     return 32 if _small_kernels() and columns % 32 == 0 else columns
 
@@ -106,7 +106,7 @@ class Encoder:
 
     def __init__(self, weights: BertWeights, config: BertConfig) -> None:
         self._config = config
-        self._embeddings = weights
+        self._embeddings = replace(weights, layers=())
         self._embeddings_norm = _norm(weights.embeddings_norm, config)
         self._activate_ = kernels.ACTIVATIONS[config.hidden_act]
         self._layers = [_layer(layer, config) for layer in weights.layers]
@@ -136,7 +136,11 @@ class Encoder:
                 barrier.abort()
                 raise
 
-        run_each(run, iter(shares), len(shares))
+        try:
+            run_each(run, iter(shares), len(shares))
+        except BaseException:
+            barrier.abort()  # nobody waits for a share that will never run
+            raise
         return x
 
     def hidden_states(self, batch: PackedBatch) -> Iterator[Float32]:

@@ -32,7 +32,7 @@ class MissingPackageError(GtenpError):
 
 def run_gtenp(embedder: Embedder, input_ids: Sequence[Int]) -> list[Values]:
     """Each text through gtenp's float32 encoder."""
-    encoder = Encoder(load_weights(embedder.folder, embedder.config), embedder.config)
+    encoder = Encoder(load_weights(embedder.transformer_folder, embedder.config), embedder.config)
     return [
         _values(embedder, list(encoder.hidden_states(pack([ids.tolist()])))) for ids in input_ids
     ]
@@ -52,7 +52,7 @@ def run_transformers(embedder: Embedder, input_ids: Sequence[Int]) -> list[Value
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     model = BertModel.from_pretrained(
-        embedder.folder,
+        embedder.transformer_folder,
         dtype=torch.float32,
         attn_implementation="eager",
         add_pooling_layer=False,

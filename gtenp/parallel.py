@@ -22,7 +22,7 @@ Item = TypeVar("Item")
 
 
 def available_cpus() -> int:
-    """The CPUs that this process may use: its affinity, and its cgroup's quota rounded up."""
+    """The CPUs that this process may use: its affinity, and its container's quota rounded up."""
     if hasattr(os, "sched_getaffinity"):
         allowed = len(os.sched_getaffinity(0))
     else:
@@ -46,7 +46,7 @@ def _cgroup_quota(root: Path) -> float | None:
 
 @functools.cache
 def blas_libraries() -> Any:
-    """What threadpoolctl finds of NumPy's BLAS; kept, for the search takes a millisecond."""
+    """Each BLAS in this process, NumPy's among them; kept, for the search takes a millisecond."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController().select(user_api="blas")
@@ -120,10 +120,14 @@ def run_each(function: Callable[[Item], None], items: Iterator[Item], threads: i
     helpers = [
         threading.Thread(target=context.run, args=(work,), daemon=True) for context in contexts
     ]
-    for helper in helpers:
-        helper.start()
-    work()
-    for helper in helpers:
-        helper.join()
+    try:
+        for helper in helpers:
+            helper.start()
+        work()
+        for helper in helpers:
+            helper.join()
+    except BaseException as error:  # Ctrl-C, or no more threads to be had
+        failures.append(error)
+        raise
     if failures:
         raise failures[0]

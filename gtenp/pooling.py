@@ -58,9 +58,9 @@ def pool(
         if mode == "max":
             return np.maximum.reduceat(hidden_states, starts, axis=0)
         if mode == "weightedmean":  # a token weighs as much as its place in the text, from 1
-            weights = (positions + 1).astype(np.float32)[:, None]
+            weights = (positions + 1).astype(hidden_states.dtype)[:, None]
             return sums(hidden_states * weights) / sums(weights)
-        count: Float32 = lengths.astype(np.float32)[:, None]
+        count: Float32 = lengths.astype(hidden_states.dtype)[:, None]
         divisor: Float32 = count if mode == "mean" else np.sqrt(count)
         return sums(hidden_states) / divisor
 
@@ -149,7 +149,7 @@ def quantize_embeddings(
     if values.dtype.kind != "f":
         raise InputError(f"embeddings: found {values.dtype}; wanted floats, not yet quantized")
     if precision == "float32":
-        return values.astype(np.float32)
+        return values.astype(np.float32, copy=False)
     if precision == "binary":
         return (np.packbits(values > 0, axis=-1) ^ np.uint8(128)).view(np.int8)
     if precision == "ubinary":

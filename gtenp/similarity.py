@@ -81,6 +81,8 @@ def similarity_pairwise(a: npt.ArrayLike, b: npt.ArrayLike, name: str = "cosine"
     >>> similarity_pairwise([[1, 0], [0, 2]], [[3, 4], [3, 4]], "dot").tolist()
     [3.0, 8.0]
     """
+    if name not in SIMILARITY:
+        raise InputError(f"similarity_pairwise: {name!r}; wanted one of {', '.join(SIMILARITY)}")
     rows_a, rows_b = _rows("similarity_pairwise", a, b)
     if len(rows_a) != len(rows_b):
         raise InputError(
@@ -126,8 +128,12 @@ def semantic_search(
     ids = np.full((len(queries), top_k), -1)
     for start in range(0, len(corpus), size):
         found = score_function(queries, np.asarray(corpus[start : start + size], np.float32))
+        highest = found.max(axis=1)
+        if np.isnan(highest).any():
+            row = start + int(np.isnan(found).any(axis=0).argmax())
+            raise InputError(f"semantic_search: a score of corpus row {row} is NaN; take NaN out")
         # Most pieces hold nothing that counts for most queries.
-        better = np.flatnonzero(found.max(axis=1) > scores.min(axis=1))
+        better = np.flatnonzero(highest > scores.min(axis=1))
         best = _largest(found[better], top_k)
         both = np.concatenate((scores[better], np.take_along_axis(found[better], best, 1)), axis=1)
         both_ids = np.concatenate((ids[better], best + start), axis=1)

@@ -104,23 +104,26 @@ class Model:
 def model_of(embedder: Embedder, dtype: npt.DTypeLike = np.float64) -> Model:
     """The embedder's model, with its weights in another float dtype.
 
-    UnsupportedModelError where more than a normalisation follows the pooling: no step has a name
-    for it.
+    UnsupportedModelError where more than a normalisation follows the pooling, or where it leaves
+    prompts out: no step has a name for that.
     """
+    if not embedder.sentence_config.pooling.include_prompt:
+        raise UnsupportedModelError(
+            embedder.folder / "modules.json", "leaves prompts out of the pooling; not traced yet"
+        )
     if any(not isinstance(head, Normalize) for head in embedder.sentence_config.heads):
         raise UnsupportedModelError(
             embedder.folder / "modules.json",
             "has modules after the pooling whose values can't be traced: "
             + ", ".join(head.summary for head in embedder.sentence_config.heads),
         )
-    weights = load_weights(embedder.folder, embedder.config)
+    weights = load_weights(embedder.transformer_folder, embedder.config)
     return Model(embedder.config, embedder.sentence_config, astype(weights, dtype))
 
 
 def token_ids(embedder: Embedder, texts: Sequence[str]) -> list[Int]:
-    """Each text's tokens, cut where ``encode`` cuts them: n texts -> n times [S]."""
-    encoding = embedder.tokenizer(list(texts), truncation=True, max_length=embedder.max_seq_length)
-    return [np.array(ids, np.int64) for ids in encoding["input_ids"]]
+    """Each text's tokens as ``encode`` makes them, default prompt and cut: n texts -> n × [S]."""
+    return [np.array(ids, np.int64) for ids in embedder.token_ids(list(texts))]
 
 
 def trace(model: Model, input_ids: Int) -> Values:

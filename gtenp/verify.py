@@ -9,6 +9,7 @@ difference.
 from __future__ import annotations
 
 import importlib.util
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -291,10 +292,9 @@ class Case:
 
     def run_tokenizer(self, **changed: object) -> list[Values]:
         """With other settings of the tokenizer."""
-        tokenizer = Tokenizer(replace(self.embedder.tokenizer.spec, **changed))  # type: ignore[arg-type]
-        most = self.embedder.max_seq_length
-        rows = tokenizer(list(self.texts or ()), truncation=True, max_length=most)["input_ids"]
-        return [trace(self.model, np.array(ids)) for ids in rows]
+        other = copy(self.embedder)
+        other.tokenizer = Tokenizer(replace(other.tokenizer.spec, **changed))  # type: ignore[arg-type]
+        return [trace(self.model, ids) for ids in token_ids(other, self.texts or ())]
 
     def run_padded(self, length: int, *, mask: bool, pool_padding: bool) -> list[Values]:
         """With every text padded to one length, and the padding let in here or there."""
@@ -437,7 +437,7 @@ def linear_bugs(case: Case, layer: int | None) -> Iterator[Bug]:
         places: list[tuple[str, list[str], int | None]] = [("every product", list(_LINEARS), None)]
         for field in _LINEARS:
             places.append((f"every layer's {field}", [field], None))
-            if layer:
+            if layer is not None:
                 places.append((f"layer {layer}'s {field}", [field], layer))
         for place, fields, only in places:
             yield Bug(

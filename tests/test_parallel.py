@@ -2,6 +2,7 @@ import itertools
 import multiprocessing
 import pickle
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -155,3 +156,33 @@ def test_an_embedder_can_be_pickled():
 def test_a_thread_count_that_is_none_is_an_error(threads):
     with pytest.raises(InputError, match="threads"):
         Embedder(DATA / "tiny", threads=threads)
+
+
+@pytest.fixture
+def second_thread_fails(monkeypatch):
+    """The first thread that is started runs; the second raises. A list of those that ran."""
+    start, started = threading.Thread.start, []
+
+    def start_one(thread):
+        if started:
+            raise KeyboardInterrupt
+        started.append(thread)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_one)
+    return started
+
+
+def test_an_interrupt_between_threads_stops_those_that_run(second_thread_fails):
+    with pytest.raises(KeyboardInterrupt):
+        run_each(lambda _: time.sleep(0.001), itertools.count(), 3)
+    second_thread_fails[0].join(timeout=10)
+    assert not second_thread_fails[0].is_alive()
+
+
+def test_a_share_without_a_thread_leaves_nobody_waiting(second_thread_fails):
+    encoder = Embedder(DATA / "tiny", threads=1)._encoder
+    with pytest.raises(KeyboardInterrupt):
+        encoder.forward(pack([list(range(64))]), 3)
+    second_thread_fails[0].join(timeout=10)
+    assert not second_thread_fails[0].is_alive()

@@ -120,3 +120,15 @@ def test_a_zero_vector_is_like_nothing():
 def test_vectors_of_different_sizes_are_an_error(other):
     with pytest.raises(InputError, match="cos_sim: shapes"):
         cos_sim([1.0, 2.0], other)
+
+
+def test_a_nan_in_the_corpus_is_named_with_its_row():
+    corpus = np.eye(4, dtype=np.float32)
+    corpus[2, 1] = np.nan
+    with pytest.raises(InputError, match="corpus row 2 is NaN"):
+        semantic_search([1.0, 0, 0, 0], corpus)
+
+
+def test_an_unknown_pairwise_similarity_is_an_error():
+    with pytest.raises(InputError, match="'dto'; wanted one of cosine"):
+        similarity_pairwise([1.0], [1.0], "dto")

@@ -1,10 +1,12 @@
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
 from conftest import DATA
 from golden import FLOAT64_TOLERANCE, Golden
+from random_model import write_sentence_files
 from safetensors import safe_open
 
 from gtenp import Embedder
@@ -191,3 +193,22 @@ def test_words_are_not_values(tmp_path):
     (tmp_path / "v.json").write_text('["hello"]')
     with pytest.raises(InputError, match="wanted whole or real numbers"):
         read(tmp_path / "v.json")
+
+
+def test_a_default_prompt_and_a_folder_of_its_own_are_traced_as_they_are_encoded(tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(DATA / "tiny", folder / "0_Transformer")
+    write_sentence_files(folder, max_seq_length=64)
+    modules = json.loads((folder / "modules.json").read_text())
+    modules[0]["path"] = "0_Transformer"
+    (folder / "modules.json").write_text(json.dumps(modules))
+    (folder / "1_Pooling/config.json").write_text(
+        '{"embedding_dimension": 32, "pooling_mode": "mean"}'
+    )
+    (folder / "config_sentence_transformers.json").write_text(
+        '{"prompts": {"query": "hello "}, "default_prompt_name": "query"}'
+    )
+    embedder = Embedder(folder)
+    [ids] = token_ids(embedder, ["world"])
+    values = trace(model_of(embedder), ids)
+    assert np.abs(values["normalized"] - embedder.encode("world")).max() <= 1e-6

@@ -15,7 +15,7 @@ from gtenp.cli.options import model_option, revision_option
 @model_option
 @revision_option
 def similarity(text: str, others: tuple[str, ...], model: str, revision: str | None) -> None:
-    """Score TEXT against each of OTHERS: cosine × 100."""
+    """Score TEXT against each of OTHERS: the model's similarity, mostly the cosine, × 100."""
     start = time.perf_counter()
     from gtenp.embedder import Embedder
 

@@ -33,13 +33,10 @@ def tokenize(
     Without TEXTS, each line of standard input is one.
     """
     sentences = read_texts(texts)
-    from gtenp import hub
-    from gtenp.sentence_config import SentenceConfig
-    from gtenp.tokenizer import Tokenizer
+    from gtenp.embedder import Embedder
 
-    folder = hub.resolve(model, revision=revision)
-    tokenizer = Tokenizer.from_folder(folder)
-    limit = SentenceConfig.from_folder(folder).max_seq_length or tokenizer.model_max_length
+    embedder = Embedder(model, revision=revision)
+    tokenizer, limit = embedder.tokenizer, embedder.max_seq_length
     for text in sentences:
         found = describe(tokenizer, text, max_length or limit)
         if as_json:
