@@ -296,6 +296,8 @@ class Embedder:
 
     def _choose_prompt(self, prompt_name: str | None, prompt: str | None) -> str:
         if prompt is not None:
+            if not isinstance(prompt, str):
+                raise InputError(f"prompt: found {type(prompt).__name__}, wanted a str")
             return prompt
         if prompt_name is None:
             return self.prompts.get(self.default_prompt_name or "", "")
@@ -416,7 +418,9 @@ def _quantize_all(matrices: list[Float32], precision: str) -> list[Any]:
 
 
 def _check_count(name: str, value: object) -> None:
-    if value is not None and (not isinstance(value, (int, np.integer)) or value < 1):
+    if value is not None and (
+        isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1
+    ):
         raise InputError(f"{name}: {value!r}; wanted a whole number from 1, or None")
 
 
@@ -438,8 +442,10 @@ def _check_options(
 
 def _as_list(sentences: Iterable[str]) -> list[str]:
     """Any ordered collection of texts as a list; InputError where it is none."""
-    if isinstance(sentences, (bytes, bytearray, dict, set, frozenset)) or not isinstance(
-        sentences, Iterable
+    if (
+        isinstance(sentences, (bytes, bytearray, dict, set, frozenset))
+        or not isinstance(sentences, Iterable)
+        or getattr(sentences, "ndim", 1) == 0
     ):
         raise InputError(
             f"sentences: found {type(sentences).__name__}, wanted a str or a list of str"

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+from gtenp.errors import InputError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 def locked(target: Path) -> Iterator[None]:
     """Hold ``target`` against every other process that would build it, waiting for its turn."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=target.parent):
+        pass  # where nothing can be written, FileLock would wait forever
     lock_file = target.with_name(f".{target.name}.lock")
     with FileLock(lock_file):
         try:
@@ -58,7 +62,18 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def new_file(target: Path) -> Iterator[BinaryIO]:
-    """A file to write, which becomes ``target`` by one rename if the body raises nothing."""
+    """A file to write, which becomes ``target`` by one rename if the body raises nothing.
+
+    A link is followed; a device or a pipe is written to as it is. InputError where the folder is
+    missing.
+    """
+    target = Path(os.path.realpath(target))
+    if not target.parent.is_dir():
+        raise InputError(f"{target.parent}: no such folder; make it first, or name another")
+    if target.exists() and not target.is_file():
+        with target.open("wb") as file:
+            yield file
+        return
     handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:

@@ -142,6 +142,10 @@ def _search(
     name_or_path: str | os.PathLike[str], revision: str | None
 ) -> tuple[Path | None, list[str]]:
     """The folder, else None and a line for each place that was looked at."""
+    if not isinstance(name_or_path, (str, os.PathLike)):
+        raise InputError(
+            f"model: found {type(name_or_path).__name__}, wanted a name (str) or a folder's path"
+        )
     name = os.fspath(name_or_path)
     path = os.path.expanduser(name)
     if os.path.isdir(path):

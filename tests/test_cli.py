@@ -62,8 +62,27 @@ def test_embed_writes_a_numpy_file(tmp_path):
 def test_embed_leaves_nothing_where_it_cannot_write(tmp_path):
     result = run("embed", "--model", TINY, "-o", str(tmp_path / "no" / "out.npy"), "text")
     assert result.exit_code == 2
-    assert "No such file" in result.stderr
+    assert "no: no such folder; make it first" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_embed_follows_a_link_and_leaves_a_pipe_a_pipe(tmp_path):
+    (tmp_path / "link.npy").symlink_to(tmp_path / "real.npy")
+    assert run("embed", "--model", TINY, "-o", str(tmp_path / "link.npy"), "a").exit_code == 0
+    assert (tmp_path / "link.npy").is_symlink()
+    assert np.load(tmp_path / "real.npy").shape == (1, 32)
+    os.mkfifo(tmp_path / "pipe")
+    reader = subprocess.Popen(["cat", str(tmp_path / "pipe")], stdout=subprocess.PIPE)
+    run("embed", "--model", TINY, "-o", str(tmp_path / "pipe"), "a")
+    assert reader.communicate(timeout=30)[0].startswith(b"\x93NUMPY")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_embed_without_any_standard_input_asks_for_texts():
+    command = f"{sys.executable} -m gtenp embed --model {TINY} <&-"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 2
+    assert "no text" in result.stderr
 
 
 def test_embed_names_the_line_that_is_not_utf8():

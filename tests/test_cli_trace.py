@@ -36,7 +36,7 @@ def test_trace_writes_npz(tmp_path, name, flags):
 def test_trace_leaves_nothing_where_it_cannot_write(tmp_path):
     result = run("trace", "--model", TINY, "hello", "-o", str(tmp_path / "no" / "t.safetensors"))
     assert result.exit_code == 2
-    assert "No such file" in result.stderr
+    assert "no such folder; make it first" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 

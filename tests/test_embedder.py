@@ -458,7 +458,19 @@ def test_a_folder_that_holds_something_is_not_written_to(tmp_path):
 # ── bad input ────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("sentences", [None, 3, b"bytes", {"a": 1}, {"a"}, 1.5])
+@pytest.mark.parametrize("prompt", [3, b"x", ["x"]])
+def test_a_prompt_that_is_no_str_is_named(prompt):
+    with pytest.raises(InputError, match="prompt: found"):
+        TINY.encode(["a"], prompt=prompt)
+
+
+@pytest.mark.parametrize("name", [None, 3, b"model"])
+def test_a_model_that_is_no_name_and_no_path_is_named(name):
+    with pytest.raises(InputError, match="model: found"):
+        Embedder(name)
+
+
+@pytest.mark.parametrize("sentences", [None, 3, b"bytes", {"a": 1}, {"a"}, 1.5, np.array("a")])
 def test_what_is_no_text_and_no_list_is_named(sentences):
     with pytest.raises(InputError, match=f"found {type(sentences).__name__}, wanted a str"):
         TINY.encode(sentences)

@@ -30,7 +30,7 @@ def read_texts(arguments: tuple[str, ...]) -> list[str]:
     """
     if arguments:
         return list(arguments)
-    if sys.stdin.isatty():
+    if sys.stdin is None or sys.stdin.isatty():
         raise click.UsageError("no text: give it as arguments or, a line each, on standard input")
     texts = []
     lines = sys.stdin.buffer.read().removesuffix(b"\n")
