@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 
 from peers import Files
 from workers import ENVIRONMENT, HERE, cores
@@ -40,11 +41,14 @@ def first_vector(peer: str, files: Files, threads: int) -> tuple[float, float]:
     return seconds, int(line) * 1024 / 1e6
 
 
-def measure(files: Files, threads: int, rounds: int) -> dict[str, dict[str, list[float]]]:
+def measure(
+    files: Files, threads: int, rounds: int, missing: Iterable[str]
+) -> dict[str, dict[str, list[float]]]:
     """In turn, after a round that warms the disk's cache: peer -> seconds and MB, [rounds]."""
-    found: dict[str, dict[str, list[float]]] = {p: {"seconds": [], "peak_mb": []} for p in PEERS}
+    peers = [peer for peer in PEERS if peer not in missing]
+    found: dict[str, dict[str, list[float]]] = {p: {"seconds": [], "peak_mb": []} for p in peers}
     for turn in range(rounds + 1):
-        for peer in PEERS:
+        for peer in peers:
             seconds, peak = first_vector(peer, files, threads)
             if turn:
                 found[peer]["seconds"].append(seconds)

@@ -36,22 +36,25 @@ def _grow(runtimes: Runtimes, peer: str, steps: list[dict]) -> Series:
     return series
 
 
+def _grow_each(
+    runtimes: Runtimes, repeats: int, batches: list[tuple[str, int]]
+) -> dict[str, Series]:
+    """Ever larger batches, given as the texts' name and their number: peer -> its series."""
+    steps = [
+        {"texts": name, "first": number, "budget": ONE_BATCH, "repeats": repeats}
+        for name, number in batches
+    ]
+    return {p: _grow(runtimes, p, steps) for p in PEERS if p not in runtimes.missing}
+
+
 def with_length(runtimes: Runtimes, repeats: int) -> dict[str, Series]:
     """A batch of 8 texts of each length."""
-    steps = [
-        {"texts": f"exactly-{n}", "first": 8, "budget": ONE_BATCH, "repeats": repeats}
-        for n in LENGTHS
-    ]
-    return {peer: _grow(runtimes, peer, steps) for peer in PEERS}
+    return _grow_each(runtimes, repeats, [(f"exactly-{n}", 8) for n in LENGTHS])
 
 
 def with_batch(runtimes: Runtimes, repeats: int) -> dict[str, Series]:
     """Texts of 32 tokens, ever more of them in one batch."""
-    steps = [
-        {"texts": "exactly-32", "first": n, "budget": ONE_BATCH, "repeats": repeats}
-        for n in BATCHES
-    ]
-    return {peer: _grow(runtimes, peer, steps) for peer in PEERS}
+    return _grow_each(runtimes, repeats, [("exactly-32", n) for n in BATCHES])
 
 
 def with_corpus(

@@ -127,17 +127,16 @@ def _installed(sizes: dict[str, float]) -> str:
 
 
 def _threads(rates: Results) -> str:
-    (few, one), (count, all_) = rates.items()
-    rows = [
-        [
-            peer,
-            f"{statistics.median(one[peer]):,.0f}",
-            f"{statistics.median(all_[peer]):,.0f}",
-            f"{ratio(all_[peer], one[peer]):.2f}",
-        ]
-        for peer in one
-    ]
-    return table(["", f"{few} thread", f"{count} threads", "gain"], rows)
+    (few, one), *more = rates.items()
+    rows = []
+    for peer in one:
+        row = [peer, f"{statistics.median(one[peer]):,.0f}"]
+        for _, several in more:
+            row += [f"{statistics.median(several[peer]):,.0f}"]
+            row += [f"{ratio(several[peer], one[peer]):.2f}"]
+        rows.append(row)
+    head = ["tokens per second, mixed", f"{few} thread"]
+    return table(head + [title for n, _ in more for title in (f"{n} threads", "gain")], rows)
 
 
 def _machine(results: Results) -> str:

@@ -14,6 +14,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -102,14 +103,8 @@ def layer_errors(runtimes: Runtimes) -> dict[str, dict[str, list[float]]]:
 def grow(runtimes: Runtimes, many: Path, plan: Plan, settings: dict) -> dict[str, Any]:
     """All four growths, of one model."""
     found = {
-        "length": {
-            "x": texts.LENGTHS,
-            "series": growth.with_length(runtimes, plan.repeats),
-        },
-        "batch": {
-            "x": growth.BATCHES,
-            "series": growth.with_batch(runtimes, plan.repeats),
-        },
+        "length": {"x": texts.LENGTHS, "series": growth.with_length(runtimes, plan.repeats)},
+        "batch": {"x": growth.BATCHES, "series": growth.with_batch(runtimes, plan.repeats)},
         "corpus": {
             "x": plan.sizes,
             "series": growth.with_corpus(runtimes.files, many, runtimes.threads, plan.sizes),
@@ -120,7 +115,9 @@ def grow(runtimes: Runtimes, many: Path, plan: Plan, settings: dict) -> dict[str
     return found
 
 
-def start_cold(files: dict[str, Files], work: Path, threads: int, rounds: int) -> dict[str, Any]:
+def start_cold(
+    files: dict[str, Files], work: Path, threads: int, rounds: int, missing: Iterable[str]
+) -> dict[str, Any]:
     """float32 and float16 files, both as published and converted."""
     minilm = files[MINILM]
     half = Files(models.halved(minilm.folder, work / "minilm-float16"), minilm.converted)
@@ -130,7 +127,7 @@ def start_cold(files: dict[str, Files], work: Path, threads: int, rounds: int) -
         (f"{MINILM}, float16", half),
         (f"{GTE_SHAPE}, float16", files[GTE_SHAPE]),
     ):
-        found[name] = cold_start.measure(some, threads, rounds)
+        found[name] = cold_start.measure(some, threads, rounds, missing)
         say("cold start,", name)
     return found
 
@@ -186,7 +183,9 @@ def main() -> None:
         results["growth"] = grow(runtimes, many, plan, found["settings"]["mixed"])
     with Runtimes(files[GTE_SHAPE], some, options.threads) as runtimes:
         results["models"][GTE_SHAPE] = compare(runtimes, plan, peers, step=2)
-    results["cold_start"] = start_cold(files, options.work, options.threads, plan.cold_rounds)
+    results["cold_start"] = start_cold(
+        files, options.work, options.threads, plan.cold_rounds, found["missing"]
+    )
     results["installed_mb"] = {
         peer: installed.megabytes(PEERS[peer].packages) for peer in ALL if PEERS[peer].packages
     }
