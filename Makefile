@@ -61,6 +61,18 @@ goldens: .venv-parity/installed ## write tests/data anew from torch and transfor
 conformance-kit: .venv/installed ## write a folder with which a port of BERT tests itself
 	@$(BIN)/python tools/make_conformance_kit.py conformance-kit
 
+.PHONY: bench
+bench: .venv-bench/installed ## gtenp beside its peers: writes docs/bench (20 minutes, quiet machine)
+	@$(BENCH) docs/bench
+
+.PHONY: bench-quick
+bench-quick: .venv-bench/installed ## the same in a few minutes, to test the tool: .bench/quick
+	@$(BENCH) .bench/quick --quick
+
+THREADS ?= 2
+BENCH = folder=$$(.venv-bench/bin/gtenp pull $(MODEL) --from index) && \
+  .venv-bench/bin/python tools/bench/run.py --threads $(THREADS) "$$folder" .bench
+
 .PHONY: bench-cold-start
 bench-cold-start: .venv/installed ## fresh process to first vector, against bare NumPy
 	@$(BIN)/python tools/bench_cold_start.py "$$($(BIN)/gtenp pull $(MODEL) --from index)"
@@ -70,8 +82,8 @@ bench-tokenizer: .venv-parity/installed ## the tokenizer against the Rust one an
 	@.venv-parity/bin/python tools/bench_tokenizer.py
 
 .PHONY: clean
-clean: ## remove the environments (pulled models stay in the cache)
-	rm -rf .venv .venv-*
+clean: ## remove the environments and .bench (pulled models stay in the cache)
+	rm -rf .venv .venv-* .bench
 
 FAILED = { echo "$@: not installed. pip's own message stands above; where it names the package \
 index, check that it can be reached: \`pip config list\` shows which one is asked."; exit 1; }
@@ -82,11 +94,10 @@ index, check that it can be reached: \`pip config list\` shows which one is aske
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable . || $(FAILED)
 	@touch $@
 
-.venv-parity/installed: pyproject.toml
-	@$(PYTHON) -m venv .venv-parity
-	@.venv-parity/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 || $(FAILED)
-	@.venv-parity/bin/pip install --quiet --disable-pip-version-check --editable '.[parity]' \
-	  || $(FAILED)
+.venv-parity/installed .venv-bench/installed: .venv-%/installed: pyproject.toml
+	@$(PYTHON) -m venv .venv-$*
+	@.venv-$*/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 || $(FAILED)
+	@.venv-$*/bin/pip install --quiet --disable-pip-version-check --editable '.[$*]' || $(FAILED)
 	@touch $@
 
 .venv/test .venv/lint: .venv/%: .venv/installed

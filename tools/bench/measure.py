@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from peers import PEERS
-from texts import Corpora
+from peers import PEERS, Files
 from workers import Worker, WorkerError
 
 BUDGETS = (1024, 4096, 16384)  # tokens of a batch, its padding counted
@@ -26,19 +25,19 @@ class Setting(NamedTuple):
 class Runtimes:
     """The workers of one model, each started when it is first asked for."""
 
-    def __init__(self, folder: Path, converted: Path, texts: Path, threads: int) -> None:
-        self.folder, self.converted, self.texts, self.threads = folder, converted, texts, threads
+    def __init__(self, files: Files, texts: Path, threads: int) -> None:
+        self.files, self.texts, self.threads = files, texts, threads
         self.missing: dict[str, str] = {}  # peer -> why it could not be measured
         self._workers: dict[tuple[str, int], Worker] = {}
 
-    def fresh(self, peer: str, threads: int, lanes: int = 1) -> Worker:
+    def fresh(self, peer: str, lanes: int = 1) -> Worker:
         """A worker of its own, which the caller closes."""
-        return Worker(peer, self.folder, self.converted, self.texts, threads, lanes)
+        return Worker(peer, self.files, self.texts, self.threads, lanes)
 
     def worker(self, peer: str, lanes: int = 1) -> Worker:
         """The one worker of this kind."""
         if (peer, lanes) not in self._workers:
-            self._workers[peer, lanes] = self.fresh(peer, self.threads, lanes)
+            self._workers[peer, lanes] = self.fresh(peer, lanes)
         return self._workers[peer, lanes]
 
     def present(self, peers: Iterable[str]) -> list[str]:
@@ -53,21 +52,23 @@ class Runtimes:
                 loaded.append(peer)
         return loaded
 
-    def close(self) -> None:
-        """End all workers."""
+    def __enter__(self) -> Runtimes:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         for worker in self._workers.values():
             worker.close()
 
 
-def tune(runtimes: Runtimes, peer: str, corpus: str) -> Setting:
-    """The fastest way to call a peer, found on a quarter of the corpus: lanes, then the budget."""
+def tune(runtimes: Runtimes, peer: str, corpus: str, step: int) -> Setting:
+    """The fastest way to call a peer: lanes first, then the budget."""
     if PEERS[peer].batches_itself:
         return Setting(1, 0)
 
     def seconds(setting: Setting) -> float:
         worker = runtimes.worker(peer, setting.lanes)
-        answer = worker.ask("timed", texts=corpus, budget=setting.budget, step=4, repeats=3)
-        return min(answer["seconds"])
+        worker.ask("timed", texts=corpus, budget=setting.budget, step=4 * step)
+        return worker.ask("timed", texts=corpus, budget=setting.budget, step=step)["seconds"][0]
 
     middle = BUDGETS[len(BUDGETS) // 2]
     times = {
@@ -80,17 +81,18 @@ def tune(runtimes: Runtimes, peer: str, corpus: str) -> Setting:
 
 
 def throughput(
-    runtimes: Runtimes, settings: dict[str, Setting], corpus: str, tokens: int, rounds: int
+    runtimes: Runtimes, settings: dict[str, Setting], corpus: str, rounds: int, step: int
 ) -> dict[str, list[float]]:
-    """Tokens per second in each round, padding not counted: peer -> [rounds]."""
+    """Tokens per second, padding not counted, on every step-th text: peer -> [rounds]."""
     rates: dict[str, list[float]] = {peer: [] for peer in settings}
     for turn in range(rounds + 1):
         for peer, (lanes, budget) in settings.items():
             worker = runtimes.worker(peer, lanes)
-            # The first round warms up, on a part.
-            answer = worker.ask("timed", texts=corpus, budget=budget, step=1 if turn else 8)
-            if turn:
-                rates[peer].append(tokens / answer["seconds"][0])
+            warming = turn == 0
+            sparse = step * 8 if warming else step
+            answer = worker.ask("timed", texts=corpus, budget=budget, step=sparse)
+            if not warming:
+                rates[peer].append(answer["tokens"] / answer["seconds"][0])
     return rates
 
 
@@ -118,7 +120,7 @@ def errors(runtimes: Runtimes, settings: dict[str, Setting]) -> dict[str, float]
     """The largest difference of any number of any vector from the float64 reference's."""
 
     def vectors(peer: str, setting: Setting) -> np.ndarray:
-        to = runtimes.converted / "vectors.npy"
+        to = runtimes.files.converted / "vectors.npy"
         worker = runtimes.worker(peer, setting.lanes)
         worker.ask("vectors", texts="check", budget=setting.budget, to=str(to))
         return np.load(to)
@@ -129,8 +131,3 @@ def errors(runtimes: Runtimes, settings: dict[str, Setting]) -> dict[str, float]
         for peer, setting in settings.items()
         if peer != "limit"
     }
-
-
-def tokens_of(made: Corpora, corpus: str) -> int:
-    """How many tokens all texts of the corpus have."""
-    return sum(len(text.input_ids) for text in made[corpus])

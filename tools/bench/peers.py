@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from texts import MAX_LENGTH, Text
+from batches import MAX_LENGTH, Text
 
 Embed = Callable[[list[Text]], np.ndarray]
 
@@ -33,6 +33,7 @@ class Peer:
     load: Callable[[Files, int, int], Embed]
     packages: tuple[str, ...]  # what its users install
     batches_itself: bool = False  # takes all texts at once, as its users give them
+    tokenizes: bool = False  # looks at the texts, not at their ids
 
 
 def padded(batch: list[Text]) -> dict[str, np.ndarray]:
@@ -46,44 +47,38 @@ def padded(batch: list[Text]) -> dict[str, np.ndarray]:
 
 
 class GivenIds:
-    """Stands in gtenp's tokenizer's place and knows each text's ids already."""
+    """Stands in the place of gtenp's tokenizer and knows each text's ids already."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.spec = tokenizer.spec
-        self.known: dict[str, list[int]] = {}
+        self.ids: dict[str, list[int]] = {}
 
     def __call__(self, texts: list[str], **_: object) -> dict[str, list[list[int]]]:
-        return {"input_ids": [self.known[text] for text in texts]}
+        return {"input_ids": [self.ids[text] for text in texts]}
 
 
-def gtenp_from_text(files: Files, threads: int, lanes: int) -> Embed:
+def gtenp_from_text(files: Files, threads: int, lanes: int) -> Embed:  # noqa: ARG001
     """gtenp as its users call it."""
-    embedder = _gtenp(files, threads, lanes)
-    return lambda texts: embedder.encode([t.text for t in texts], normalize_embeddings=True)
-
-
-def gtenp(files: Files, threads: int, lanes: int) -> Embed:
-    """gtenp after its tokenizer: the other runtimes are given ids, so it is too."""
-    embedder = _gtenp(files, threads, lanes)
-    ids = embedder.tokenizer = GivenIds(embedder.tokenizer)
-
-    def embed(texts: list[Text]) -> np.ndarray:
-        ids.known = dict(texts)
-        return embedder.encode([t.text for t in texts], normalize_embeddings=True)
-
-    return embed
-
-
-def _gtenp(files: Files, threads: int, lanes: int) -> Any:
-    import inspect
-
     from gtenp import Embedder
 
-    assert lanes == 1, "gtenp makes its own lanes"
-    known = "threads" in inspect.signature(Embedder).parameters
-    embedder = Embedder(files.folder, **({"threads": threads} if known else {}))
+    embedder = Embedder(files.folder, threads=threads)
     embedder.max_seq_length = MAX_LENGTH
-    return embedder
+    return lambda texts: embedder.encode([t.text for t in texts], truncate="silent")
+
+
+def gtenp(files: Files, threads: int, lanes: int) -> Embed:  # noqa: ARG001
+    """gtenp after its tokenizer: most of the others take ids, so it is given them too."""
+    from gtenp import Embedder
+
+    embedder = Embedder(files.folder, threads=threads)
+    embedder.max_seq_length = MAX_LENGTH
+    given = embedder.tokenizer = GivenIds(embedder.tokenizer)
+
+    def embed(texts: list[Text]) -> np.ndarray:
+        given.ids = dict(texts)
+        return embedder.encode([t.text for t in texts])
+
+    return embed
 
 
 def onnxruntime(files: Files, threads: int, lanes: int, graph: str = "model") -> Embed:
@@ -113,25 +108,18 @@ def openvino_bf16(files: Files, threads: int, lanes: int, **settings: str) -> Em
     """OpenVINO as it comes: bfloat16 where the CPU has it."""
     import openvino
 
-    hint = "LATENCY" if lanes == 1 else "THROUGHPUT"
-    core = openvino.Core()
-    compiled = core.compile_model(
-        files.converted / "openvino.xml",
-        "CPU",
-        {
-            "PERFORMANCE_HINT": hint,
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": lanes,
-            **settings,
-        },
-    )
+    settings |= {
+        "PERFORMANCE_HINT": "LATENCY" if lanes == 1 else "THROUGHPUT",
+        "INFERENCE_NUM_THREADS": str(threads),
+        "NUM_STREAMS": str(lanes),
+    }
+    compiled = openvino.Core().compile_model(files.converted / "openvino.xml", "CPU", settings)
     own = threading.local()  # a request serves one thread
 
     def embed(batch: list[Text]) -> np.ndarray:
         if not hasattr(own, "request"):
             own.request = compiled.create_infer_request()
-        result = own.request.infer(padded(batch), share_inputs=True)
-        return result[0]
+        return own.request.infer(padded(batch), share_inputs=True)[0]
 
     return embed
 
@@ -184,6 +172,7 @@ def sentence_transformers(files: Files, threads: int, lanes: int) -> Embed:
     from sentence_transformers import SentenceTransformer
 
     torch.set_num_threads(threads // lanes)
+    # float32 said aloud: a float16 file would otherwise be computed in float16, and slowly.
     model = SentenceTransformer(str(files.folder), device="cpu", model_kwargs={"dtype": "float32"})
     model.max_seq_length = MAX_LENGTH
     return lambda texts: model.encode([text.text for text in texts])
@@ -259,7 +248,7 @@ def limit(files: Files, threads: int, lanes: int) -> Embed:  # noqa: ARG001
 
 PEERS = {
     "gtenp": Peer(gtenp, ("gtenp",), batches_itself=True),
-    "gtenp from text": Peer(gtenp_from_text, ("gtenp",), batches_itself=True),
+    "gtenp from text": Peer(gtenp_from_text, ("gtenp",), batches_itself=True, tokenizes=True),
     "onnxruntime": Peer(onnxruntime, ("onnxruntime", "tokenizers")),
     "onnxruntime optimised": Peer(onnxruntime_optimized, ("onnxruntime", "tokenizers")),
     "onnxruntime int8": Peer(onnxruntime_int8, ("onnxruntime", "tokenizers")),
@@ -268,7 +257,7 @@ PEERS = {
     "ctranslate2": Peer(ctranslate2, ("ctranslate2", "tokenizers")),
     "transformers": Peer(transformers, ("transformers", "torch")),
     "sentence-transformers": Peer(
-        sentence_transformers, ("sentence-transformers",), batches_itself=True
+        sentence_transformers, ("sentence-transformers",), batches_itself=True, tokenizes=True
     ),
     "limit": Peer(limit, ()),
     "reference": Peer(reference, (), batches_itself=True),

@@ -1,27 +1,42 @@
 """Measure gtenp and its peers on this machine: `make bench`.
 
-usage: python tools/bench/run.py MINILM_FOLDER WORK_FOLDER [--quick] [--threads N]
+usage: python tools/bench/run.py MINILM_FOLDER WORK_FOLDER RESULTS_FOLDER [--quick] [--threads N]
 
-WORK_FOLDER keeps the converted models; results.json is written there, and report.py reads it.
+WORK_FOLDER keeps the converted models between runs. RESULTS_FOLDER gets results.json, and from
+report.py a README.md and the pictures.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import batches
+import cold_start
+import growth
+import installed
+import machine
 import measure
+import models
+import psutil
+import report
 import texts
 from measure import Runtimes
-from peers import PEERS
+from models import GTE_SHAPE, MINILM
+from peers import PEERS, Files
 from workers import ENVIRONMENT, HERE
 
+STARTED = time.perf_counter()
 CORPORA = ("mixed", "short", "chunks")
+ALL = [peer for peer in PEERS if peer != "reference"]
 
 
 @dataclass(frozen=True)
@@ -31,85 +46,155 @@ class Plan:
     mixed: int  # texts
     short: int
     chunks: int
-    many: int
+    sizes: tuple[int, ...]  # texts of the corpora that grow
     rounds: int
     latency_seconds: float  # of one runtime in one round
+    cold_rounds: int
+    repeats: int  # of each step of growth
 
 
-FULL = Plan(mixed=512, short=1024, chunks=48, many=100_000, rounds=5, latency_seconds=1.0)
-QUICK = Plan(mixed=96, short=128, chunks=6, many=2_000, rounds=2, latency_seconds=0.2)
+FULL = Plan(384, 768, 32, (1_000, 10_000, 100_000), 5, 0.6, 5, 3)
+QUICK = Plan(64, 128, 8, (200, 2_000), 2, 0.1, 1, 1)
 
 
 def say(*words: object) -> None:
-    print(f"[{time.perf_counter():6.0f} s]", *words, flush=True)
+    """What is done, with the minutes since the start."""
+    print(f"{(time.perf_counter() - STARTED) / 60:5.1f} min ", *words, flush=True)
 
 
-def convert(folder: Path, target: Path) -> None:
-    """Fill the target with every runtime's format, unless that was done before."""
-    done = target / "converted"
-    if done.exists():
-        return
-    target.mkdir(parents=True, exist_ok=True)
-    with (target / "convert.log").open("w") as log:
-        subprocess.run(
-            [sys.executable, str(HERE / "convert.py"), str(folder), str(target)],
-            env=ENVIRONMENT,
-            check=True,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    done.touch()
-
-
-def compare(runtimes: Runtimes, made: texts.Corpora, plan: Plan, peers: list[str]) -> dict:
-    """Exactness, throughput and latency of one model."""
+def compare(runtimes: Runtimes, plan: Plan, peers: list[str], step: int) -> dict[str, Any]:
+    """Exactness, throughput and latency of one model, on every step-th text."""
     peers = runtimes.present(peers)
     settings = {
-        corpus: {peer: measure.tune(runtimes, peer, corpus) for peer in peers} for corpus in CORPORA
+        corpus: {peer: measure.tune(runtimes, peer, corpus, 4 * step) for peer in peers}
+        for corpus in CORPORA
     }
-    say("tuned")
-    found = {"settings": settings, "errors": measure.errors(runtimes, settings["mixed"])}
-    found["throughput"] = {}
+    say("each runtime's best batches")
+    found: dict[str, Any] = {
+        "settings": settings,
+        "errors": measure.errors(runtimes, settings["mixed"]),
+        "layers": layer_errors(runtimes),
+        "throughput": {},
+        "latency": {},
+    }
+    say("errors")
     for corpus in CORPORA:
-        tokens = measure.tokens_of(made, corpus)
         found["throughput"][corpus] = measure.throughput(
-            runtimes, settings[corpus], corpus, tokens, plan.rounds
+            runtimes, settings[corpus], corpus, plan.rounds, step
         )
         say("throughput,", corpus)
-    one_at_a_time = [peer for peer in peers if peer != "limit"]
-    found["latency"] = {
-        length: measure.latency(runtimes, one_at_a_time, length, plan.latency_seconds, plan.rounds)
-        for length in measure.LATENCY_LENGTHS
-    }
+    for length in measure.LATENCY_LENGTHS:
+        found["latency"][str(length)] = measure.latency(
+            runtimes, [p for p in peers if p != "limit"], length, plan.latency_seconds, plan.rounds
+        )
     say("latency")
     return {**found, "missing": runtimes.missing}
 
 
+def layer_errors(runtimes: Runtimes) -> dict[str, dict[str, list[float]]]:
+    """What exactness.py finds."""
+    arguments = [str(HERE / "exactness.py"), str(runtimes.files.folder), str(runtimes.texts)]
+    done = subprocess.run(
+        [sys.executable, *arguments], env=ENVIRONMENT, stdout=subprocess.PIPE, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def grow(runtimes: Runtimes, many: Path, plan: Plan, settings: dict) -> dict[str, Any]:
+    """All four growths, of one model."""
+    found = {
+        "length": {"x": texts.LENGTHS, "series": growth.with_length(runtimes, plan.repeats)},
+        "batch": {"x": growth.BATCHES, "series": growth.with_batch(runtimes, plan.repeats)},
+        "corpus": {
+            "x": plan.sizes,
+            "series": growth.with_corpus(runtimes.files, many, runtimes.threads, plan.sizes),
+        },
+        "threads": growth.with_threads(runtimes, settings, plan.rounds, step=2),
+    }
+    say("growth")
+    return found
+
+
+def start_cold(
+    files: dict[str, Files], work: Path, threads: int, rounds: int, missing: Iterable[str]
+) -> dict[str, Any]:
+    """float32 and float16 files, both as published and converted."""
+    minilm = files[MINILM]
+    half = Files(models.halved(minilm.folder, work / "minilm-float16"), minilm.converted)
+    found = {}
+    for name, some in (
+        (f"{MINILM}, float32", minilm),
+        (f"{MINILM}, float16", half),
+        (f"{GTE_SHAPE}, float16", files[GTE_SHAPE]),
+    ):
+        found[name] = cold_start.measure(some, threads, rounds, missing)
+        say("cold start,", name)
+    return found
+
+
+def others_share(since: Any, wall: float) -> float:
+    """The part of the machine's time that went to processes that are not ours."""
+    now = psutil.cpu_times()
+    busy = sum(now) - sum(since) - (now.idle - since.idle) - (now.iowait - since.iowait)
+    usages = [resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    own = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+    return max(0.0, busy - own) / (wall * psutil.cpu_count())
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("minilm", type=Path)
-    parser.add_argument("work", type=Path)
+    parser = argparse.ArgumentParser(description="Measure gtenp and its peers on this machine.")
+    parser.add_argument("minilm", type=Path, help="all-MiniLM-L6-v2's folder")
+    parser.add_argument("work", type=Path, help="keeps the converted models between runs")
+    parser.add_argument("results", type=Path, help="gets README.md, results.json, the pictures")
     parser.add_argument("--quick", action="store_true", help="a smoke run: its figures mean little")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--peers", help="only these, a list with commas", default="")
+    parser.add_argument(
+        "--only", metavar="PEER,PEER", help="throughput and latency of these on all-MiniLM-L6-v2"
+    )
     options = parser.parse_args()
     plan = QUICK if options.quick else FULL
-    peers = options.peers.split(",") if options.peers else [p for p in PEERS if p != "reference"]
+    since = psutil.cpu_times()
 
-    work = options.work
-    convert(options.minilm, work / "minilm")
-    say("converted")
-    made = texts.corpora(
-        options.minilm / "tokenizer.json", plan.mixed, plan.short, plan.chunks, plan.many
+    options.work.mkdir(parents=True, exist_ok=True)
+    options.results.mkdir(parents=True, exist_ok=True)
+    files = models.prepare(options.minilm, options.work)
+    say("models converted")
+    tokenizer_file = options.minilm / "tokenizer.json"
+    made = texts.corpora(tokenizer_file, plan.mixed, plan.short, plan.chunks, max(plan.sizes))
+    many, some = options.work / "many.json", options.work / "texts.json"
+    batches.save({"many": made.pop("many")}, many)
+    batches.save(made, some)
+    say("texts drawn")
+
+    results: dict[str, Any] = {
+        "quick": options.quick,
+        "plan": asdict(plan),
+        "corpora": {name: texts.describe(made[name]) for name in CORPORA},
+        "models": {},
+    }
+    with Runtimes(files[MINILM], some, options.threads) as runtimes:
+        blas = runtimes.worker("gtenp").ask("blas")["blas"]
+        results["machine"] = machine.describe(blas, options.threads)
+        peers = options.only.split(",") if options.only else ALL
+        results["models"][MINILM] = found = compare(runtimes, plan, peers, step=1)
+        if options.only:
+            print(report.speed(results, MINILM))
+            return
+        results["growth"] = grow(runtimes, many, plan, found["settings"]["mixed"])
+    with Runtimes(files[GTE_SHAPE], some, options.threads) as runtimes:
+        results["models"][GTE_SHAPE] = compare(runtimes, plan, peers, step=2)
+    results["cold_start"] = start_cold(
+        files, options.work, options.threads, plan.cold_rounds, found["missing"]
     )
-    texts.save(made, work / "texts.json")
-    say("texts")
-    runtimes = Runtimes(options.minilm, work / "minilm", work / "texts.json", options.threads)
-    try:
-        results = {"all-MiniLM-L6-v2": compare(runtimes, made, plan, peers)}
-    finally:
-        runtimes.close()
-    (work / "results.json").write_text(json.dumps(results, indent=1))
+    results["installed_mb"] = {
+        peer: installed.megabytes(PEERS[peer].packages) for peer in ALL if PEERS[peer].packages
+    }
+    wall = time.perf_counter() - STARTED
+    results["minutes"] = wall / 60
+    results["others_share"] = others_share(since, wall)
+    report.save(results, options.results)
+    report.write(options.results)
+    say("report written:", options.results / "README.md")
 
 
 if __name__ == "__main__":

@@ -12,28 +12,16 @@ They are on every machine that has Python, many, and of all lengths. `corpora` m
 from __future__ import annotations
 
 import ast
-import json
 import random
 import statistics
 import sysconfig
 import warnings
 from pathlib import Path
-from typing import NamedTuple
 
+from batches import MAX_LENGTH, Corpora, Text
 from tokenizers import Tokenizer
 
-MAX_LENGTH = 512
 LENGTHS = (8, 16, 32, 64, 128, 256, 512)
-
-
-class Text(NamedTuple):
-    """One text as people write it and as the models see it."""
-
-    text: str
-    input_ids: list[int]
-
-
-Corpora = dict[str, list[Text]]
 
 
 def docstrings() -> list[str]:
@@ -110,32 +98,3 @@ def describe(texts: list[Text]) -> dict[str, int]:
         "p90": lengths[len(lengths) * 9 // 10],
         "max": lengths[-1],
     }
-
-
-def save(made: Corpora, path: Path) -> None:
-    """As JSON, for the workers."""
-    path.write_text(json.dumps(made))
-
-
-def load(path: Path) -> Corpora:
-    """What `save` wrote."""
-    return {
-        name: [Text(text, ids) for text, ids in texts]
-        for name, texts in json.loads(path.read_text()).items()
-    }
-
-
-def length_sorted(texts: list[Text], budget: int) -> list[list[int]]:
-    """Batches of indices, longest text first, each of at most `budget` tokens with its padding.
-
-    The fixed order and the padding counted: what serves a runtime that pads best.
-    """
-    batches: list[list[int]] = []
-    for index in sorted(range(len(texts)), key=lambda i: -len(texts[i].input_ids)):
-        if batches:
-            longest = len(texts[batches[-1][0]].input_ids)
-            if longest * (len(batches[-1]) + 1) <= budget:
-                batches[-1].append(index)
-                continue
-        batches.append([index])
-    return batches

@@ -32,8 +32,8 @@ if not NAME.startswith("gtenp"):  # gtenp is to settle its threads itself
     os.environ["OPENBLAS_NUM_THREADS"] = str(THREADS // LANES) if NAME == "limit" else "1"
 
 import numpy as np  # noqa: E402
+from batches import Text, count_tokens, length_sorted, load  # noqa: E402
 from peers import PEERS, Files  # noqa: E402
-from texts import Text, length_sorted, load  # noqa: E402
 
 TEXTS_BY_NAME = load(Path(TEXTS))
 PEER = PEERS[NAME]
@@ -55,14 +55,18 @@ def embed_all(texts: list[Text], budget: int) -> np.ndarray:
 
 
 def timed(texts: str, budget: int = 0, step: int = 1, first: int | None = None, repeats: int = 1):
-    """Seconds that all texts of this name take, or every step-th, or the first few."""
+    """Seconds for all texts of this name, or every step-th, or the first few; the peak memory
+    meanwhile, and how much of it is the vectors that are returned.
+    """
     chosen = TEXTS_BY_NAME[texts][:first:step]
+    Path("/proc/self/clear_refs").write_text("5")  # the peak counts from here
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
-        embed_all(chosen, budget)
+        found = embed_all(chosen, budget)
         seconds.append(time.perf_counter() - start)
-    return {"seconds": seconds, "texts": len(chosen), **memory()}
+    tokens = count_tokens(chosen)
+    return {"seconds": seconds, "tokens": tokens, "vectors": found.nbytes, **memory()}
 
 
 def latency(length: int, seconds: float):
@@ -87,17 +91,17 @@ def vectors(texts: str, budget: int, to: str):
 
 
 def memory():
-    """Resident bytes now, and at most since the process began."""
+    """Resident bytes: now, and at most."""
     lines = Path("/proc/self/status").read_text().splitlines()
     sizes = {k: int(v.split()[0]) * 1024 for k, v in (x.split(":", 1) for x in lines) if "kB" in v}
     return {"resident": sizes["VmRSS"], "peak": sizes["VmHWM"]}
 
 
 def blas():
-    """What threadpoolctl finds loaded."""
+    """The libraries with threads of their own that are loaded here."""
     from threadpoolctl import threadpool_info
 
-    return {"blas": [{**info, "filepath": ""} for info in threadpool_info()]}
+    return {"blas": threadpool_info()}
 
 
 COMMANDS = {f.__name__: f for f in (timed, latency, vectors, memory, blas)}
@@ -106,7 +110,7 @@ COMMANDS = {f.__name__: f for f in (timed, latency, vectors, memory, blas)}
 def main() -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what a runtime prints goes with its complaints
-    print(json.dumps({"ready": NAME, **memory()}), file=answers)
+    print(json.dumps({"ready": NAME}), file=answers)
     for line in sys.stdin:
         command: dict[str, Any] = json.loads(line)
         print(json.dumps(COMMANDS[command.pop("do")](**command)), file=answers)

@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from peers import Files
+
 HERE = Path(__file__).parent
 # Set on some machines to make sums reproducible; they choose slower kernels.
 PINNED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
@@ -43,13 +45,11 @@ def cores(count: int) -> list[int]:
 class Worker:
     """One runtime in its own process, stopped unless it is asked something."""
 
-    def __init__(
-        self, peer: str, folder: Path, converted: Path, texts: Path, threads: int, lanes: int = 1
-    ) -> None:
+    def __init__(self, peer: str, files: Files, texts: Path, threads: int, lanes: int = 1) -> None:
         self.name = f"{peer}, {threads} threads, {lanes} lanes"
-        self._log = converted / f"{peer.replace(' ', '-')}-{threads}-{lanes}.log"
+        self._log = files.converted / f"{peer.replace(' ', '-')}-{threads}-{lanes}.log"
         cpus = ",".join(map(str, cores(threads)))
-        arguments = [peer, folder, converted, texts, cpus, lanes]
+        arguments = [peer, files.folder, files.converted, texts, cpus, lanes]
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
                 [sys.executable, str(HERE / "worker.py"), *map(str, arguments)],
@@ -59,7 +59,7 @@ class Worker:
                 text=True,
                 env=ENVIRONMENT,
             )
-        self.at_start = self._answer()
+        self._answer()
 
     def ask(self, do: str, **options: Any) -> dict[str, Any]:
         """Wake the worker, wait for its answer, and stop it again."""

@@ -1,0 +1,39 @@
+"""What the figures were measured on."""
+
+from __future__ import annotations
+
+import platform
+import re
+from importlib.metadata import version
+from pathlib import Path
+
+PACKAGES = (
+    "numpy",
+    "onnxruntime",
+    "openvino",
+    "ctranslate2",
+    "torch",
+    "transformers",
+    "sentence-transformers",
+    "tokenizers",
+)
+# The vector units that decide which kernel is chosen.
+FEATURES = re.compile(r"avx\w*|fma|f16c|amx\w*|asimd\w*|sve\w*|bf16|i8mm")
+
+
+def describe(blas: list[dict], threads: int) -> dict[str, object]:
+    """CPU, system, versions; `blas` is what threadpoolctl found in gtenp's process."""
+    cpuinfo = Path("/proc/cpuinfo").read_text()
+    model = re.search(r"model name\s*: (.*)", cpuinfo)
+    flags = re.search(r"(?:flags|Features)\s*: (.*)", cpuinfo)
+    found = next(info for info in blas if info["user_api"] == "blas")
+    return {
+        "cpu": model.group(1) if model else platform.machine(),
+        "features": [f for f in flags.group(1).split() if FEATURES.fullmatch(f)] if flags else [],
+        "threads": threads,
+        "system": f"{platform.system()} {platform.release()}, {platform.libc_ver()[0]}",
+        "python": platform.python_version(),
+        "blas": f"{found['internal_api']} {found['version']}",
+        "kernel": found.get("architecture") or "not known",
+        "versions": {name: version(name) for name in PACKAGES},
+    }
