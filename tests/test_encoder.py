@@ -49,6 +49,7 @@ SEQUENCES = st.lists(SEQUENCE, min_size=1, max_size=12)
 def test_packed_equals_one_at_a_time_for_any_composition(sequences):
     together = ENCODER.forward(pack(sequences))
     alone = np.concatenate([ENCODER.forward(pack([sequence])) for sequence in sequences])
+    # Hidden states reach 4, where two float32 are 4.8e-7 apart; embeddings are held to 1e-6.
     assert np.abs(together - alone).max() <= 2e-6
 
 
