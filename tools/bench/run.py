@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,13 +48,31 @@ class Plan:
     chunks: int
     sizes: tuple[int, ...]  # texts of the corpora that grow
     rounds: int
+    fewer_rounds: int  # of the second model, of cold starts, and with one thread
     latency_seconds: float  # of one runtime in one round
-    cold_rounds: int
     repeats: int  # of each step of growth
 
 
-FULL = Plan(384, 768, 32, (1_000, 10_000, 100_000), 5, 0.6, 5, 3)
-QUICK = Plan(64, 128, 8, (200, 2_000), 2, 0.1, 1, 1)
+FULL = Plan(
+    mixed=320,
+    short=512,
+    chunks=24,
+    sizes=(1_000, 10_000, 100_000),
+    rounds=5,
+    fewer_rounds=3,
+    latency_seconds=0.4,
+    repeats=3,
+)
+QUICK = Plan(
+    mixed=48,
+    short=96,
+    chunks=8,
+    sizes=(200, 2_000),
+    rounds=2,
+    fewer_rounds=1,
+    latency_seconds=0.1,
+    repeats=1,
+)
 
 
 def say(*words: object) -> None:
@@ -109,7 +127,7 @@ def grow(runtimes: Runtimes, many: Path, plan: Plan, settings: dict) -> dict[str
             "x": plan.sizes,
             "series": growth.with_corpus(runtimes.files, many, runtimes.threads, plan.sizes),
         },
-        "threads": growth.with_threads(runtimes, settings, plan.rounds, step=2),
+        "threads": growth.with_threads(runtimes, settings, plan.fewer_rounds, step=2),
     }
     say("growth")
     return found
@@ -182,9 +200,11 @@ def main() -> None:
             return
         results["growth"] = grow(runtimes, many, plan, found["settings"]["mixed"])
     with Runtimes(files[GTE_SHAPE], some, options.threads) as runtimes:
-        results["models"][GTE_SHAPE] = compare(runtimes, plan, peers, step=2)
+        results["models"][GTE_SHAPE] = compare(
+            runtimes, replace(plan, rounds=plan.fewer_rounds), peers, step=2
+        )
     results["cold_start"] = start_cold(
-        files, options.work, options.threads, plan.cold_rounds, found["missing"]
+        files, options.work, options.threads, plan.fewer_rounds, found["missing"]
     )
     results["installed_mb"] = {
         peer: installed.megabytes(PEERS[peer].packages) for peer in ALL if PEERS[peer].packages
