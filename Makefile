@@ -22,7 +22,7 @@ run: .venv/installed ## install gtenp, fetch a model, compare four sentences
 .PHONY: test
 test: .venv/test ## run the default suite: no torch, no transformers
 	@$(BIN)/gtenp pull $(MODEL) --from index > /dev/null
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist worksteal
 
 .PHONY: lint
 lint: .venv/lint ## ruff and mypy --strict
