@@ -42,7 +42,7 @@ def test_bfloat16_is_widened_to_float32(tmp_path):
 
 def test_a_prefix_and_integer_position_ids_are_as_good(tiny):
     path = tiny / "model.safetensors"
-    expected = load_weights(tiny, BertConfig.from_folder(tiny))
+    expected = load_weights(DATA / "tiny", BertConfig.from_folder(tiny))
     tensors = {f"bert.{name}": tensor.copy() for name, tensor in load_file(path).items()}
     tensors["bert.embeddings.position_ids"] = np.arange(64)[None]
     save_file(tensors, path)
@@ -52,7 +52,7 @@ def test_a_prefix_and_integer_position_ids_are_as_good(tiny):
 
 def test_old_names_of_a_layer_norm_are_as_good(tiny):
     path = tiny / "model.safetensors"
-    expected = load_weights(tiny, BertConfig.from_folder(tiny))
+    expected = load_weights(DATA / "tiny", BertConfig.from_folder(tiny))
     tensors = {
         name.replace("LayerNorm.weight", "LayerNorm.gamma").replace(
             "LayerNorm.bias", "LayerNorm.beta"
