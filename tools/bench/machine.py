@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 from importlib.metadata import version
@@ -30,6 +31,7 @@ def describe(blas: list[dict], threads: int) -> dict[str, object]:
     return {
         "cpu": model.group(1) if model else platform.machine(),
         "features": [f for f in flags.group(1).split() if FEATURES.fullmatch(f)] if flags else [],
+        "cpus": os.cpu_count(),
         "threads": threads,
         "system": f"{platform.system()} {platform.release()}, {platform.libc_ver()[0]}",
         "python": platform.python_version(),

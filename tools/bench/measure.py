@@ -11,7 +11,7 @@ import numpy as np
 from peers import PEERS, Files
 from workers import Worker, WorkerError
 
-BUDGETS = (1024, 4096, 16384)  # tokens of a batch, its padding counted
+BUDGETS = (512, 2048, 8192)  # tokens of a batch, its padding counted
 LATENCY_LENGTHS = (8, 32, 128, 512)
 
 

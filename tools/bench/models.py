@@ -58,18 +58,20 @@ def _write_gte_shape(minilm: Path, target: Path) -> None:
 
 
 def _convert(folder: Path, target: Path) -> Path:
-    """Run convert.py, in a process of its own: it imports all runtimes."""
-    if not target.exists():
+    """Run convert.py, in a process of its own: it imports all runtimes. Anew where it changed."""
+    script, made = HERE / "convert.py", target / "convert.log"
+    if not made.exists() or made.stat().st_mtime < script.stat().st_mtime:
         partial = _begin(target)
         with (partial / "convert.log").open("w") as log:
             done = subprocess.run(
-                [sys.executable, str(HERE / "convert.py"), str(folder), str(partial)],
+                [sys.executable, str(script), str(folder), str(partial)],
                 env=ENVIRONMENT,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
         if done.returncode:
             raise SystemExit(f"convert.py failed; its words are in {partial / 'convert.log'}")
+        shutil.rmtree(target, ignore_errors=True)
         partial.rename(target)
     return target
 

@@ -11,7 +11,9 @@ import matplotlib as mpl
 from growth import slope
 
 mpl.use("Agg")
-mpl.rcParams.update({"svg.hashsalt": "gtenp", "font.size": 9, "axes.spines.top": False})
+mpl.rcParams.update(
+    {"svg.hashsalt": "gtenp", "svg.fonttype": "none", "font.size": 9, "axes.spines.top": False}
+)
 mpl.rcParams.update({"axes.spines.right": False, "figure.constrained_layout.use": True})
 
 import matplotlib.pyplot as plt  # noqa: E402
@@ -51,7 +53,7 @@ def draw(results: dict[str, Any], folder: Path) -> None:
 
 def _save(figure: Figure, path: Path) -> None:
     figure.savefig(f"{path}.svg", metadata={"Date": None})  # the same figures, the same bytes
-    figure.savefig(f"{path}.png", dpi=130)
+    figure.savefig(f"{path}.png", dpi=110)
     plt.close(figure)
 
 
@@ -63,7 +65,6 @@ def _bars(axes: Axes, values: dict[str, float], form: str) -> None:
     ]
     bars = axes.barh(list(values), list(values.values()), color=colours)
     axes.bar_label(bars, [form.format(v) for v in values.values()], padding=3, fontsize=8)
-    axes.invert_yaxis()
     axes.margins(x=0.2)
     axes.tick_params(left=False, labelbottom=False, bottom=False)
     axes.spines[["bottom"]].set_visible(False)
@@ -74,6 +75,7 @@ def _throughput(measured: dict[str, Any], model: str) -> Figure:
     for axes, (corpus, rates) in zip(panels, measured["throughput"].items(), strict=True):
         _bars(axes, {p: statistics.median(r) for p, r in rates.items()}, "{:,.0f}")
         axes.set_title(TITLES[corpus], fontsize=9)
+    panels[0].invert_yaxis()  # all panels share it; the first peer stands at the top
     figure.suptitle(f"Tokens per second, more is better: {model}")
     return figure
 
@@ -84,6 +86,7 @@ def _latency(measured: dict[str, Any], model: str) -> Figure:
     for axes, (length, times) in zip(panels, lengths.items(), strict=True):
         _bars(axes, {p: t["p50"] for p, t in times.items()}, "{:.1f}")
         axes.set_title(f"{length} tokens", fontsize=9)
+    panels[0].invert_yaxis()
     figure.suptitle(f"Milliseconds for one text (median), less is better: {model}")
     return figure
 
@@ -91,13 +94,11 @@ def _latency(measured: dict[str, Any], model: str) -> Figure:
 def _growth(x: list[int], series: dict[str, dict[str, list[float]]], kind: str) -> Figure:
     figure, (time, memory) = plt.subplots(1, 2, figsize=(10, 3.6))
     for peer, found in series.items():
-        colour, seconds = LINES[peer], found["seconds"]
-        label = f"{peer}: slope {slope(x, seconds):.2f}"
-        time.plot(x, seconds, "o-", color=colour, label=label, markersize=3)
         # A peak under a megabyte is noise, and a logarithm has no zero.
         peaks = [max(1.0, mb) for mb in found["peak_mb"]]
-        label = f"{peer}: slope {slope(x, peaks):.2f}"
-        memory.plot(x, peaks, "o-", color=colour, label=label, markersize=3)
+        for axes, y in ((time, found["seconds"]), (memory, peaks)):
+            label = f"{peer}: slope {slope(x, y):.2f}"
+            axes.plot(x, y, "o-", color=LINES[peer], label=label, markersize=3)
     for axes, title in ((time, "seconds"), (memory, "peak memory, MB")):
         axes.set(xscale="log", yscale="log", xlabel=AXES[kind], title=title)
         axes.set_xticks(x, [f"{n:,}" for n in x])

@@ -56,7 +56,7 @@ def _throughput(measured: Results) -> str:
         for rates in measured["throughput"].values():
             relative = ratio(rates[peer], rates["gtenp"])
             row += [f"{statistics.median(rates[peer]):,.0f}", f"{relative:.2f}"]
-        rows.append([*row, f"{measured['errors'][peer]:.0e}" if peer != "limit" else ""])
+        rows.append([*row, f"{measured['errors'][peer]:.1e}" if peer != "limit" else ""])
     head = [title for name in measured["throughput"] for title in (CORPORA[name], "gtenp = 1")]
     return table(["", *head, "error"], rows)
 
@@ -141,14 +141,15 @@ def _threads(rates: Results) -> str:
 
 def _machine(results: Results) -> str:
     found = results["machine"]
+    warning = ": **not a quiet machine**" * (results["others_share"] > 0.03)
     versions = ", ".join(f"{name} {version}" for name, version in found["versions"].items())
     lines = [
-        f"- {found['cpu']}; {' '.join(found['features'])}",
+        f"- {found['cpu']}, {found['cpus']} CPUs; {' '.join(found['features'])}",
         f"- {found['threads']} threads for each runtime, held to as many cores",
         f"- NumPy's BLAS: {found['blas']}, kernel {found['kernel']}",
         f"- {found['system']}; Python {found['python']}; {versions}",
         f"- {results['minutes']:.0f} minutes; other processes took "
-        f"{results['others_share']:.1%} of the machine meanwhile",
+        f"{results['others_share']:.1%} of the machine meanwhile{warning}",
     ]
     return "\n".join(lines)
 
@@ -161,14 +162,13 @@ def _corpora(results: Results) -> str:
     return table(["texts", "number", "tokens", "median length", "90th percentile", "longest"], rows)
 
 
-def _settings(models: Results) -> str:
-    rows = []
-    for model, measured in models.items():
-        for corpus, chosen in measured["settings"].items():
-            for peer, (lanes, budget) in chosen.items():
-                if budget:
-                    rows.append([f"{model}, {CORPORA[corpus]}, {peer}", str(lanes), f"{budget:,}"])
-    return table(["", "calling threads", "tokens of a batch"], rows)
+def _settings(settings: dict[str, dict[str, list[int]]]) -> str:
+    rows = [
+        [peer, *(f"{chosen[peer][0]} × {chosen[peer][1]:,}" for chosen in settings.values())]
+        for peer, (_, budget) in settings["mixed"].items()
+        if budget
+    ]
+    return table(["calling threads × tokens of a batch", *(CORPORA[c] for c in settings)], rows)
 
 
 def page(results: Results) -> str:
@@ -211,7 +211,8 @@ def page(results: Results) -> str:
         "The files of the packages and all their dependencies; the models not included, and torch "
         "as its CPU build.",
         "## Growth, all-MiniLM-L6-v2",
-        "Both axes are logarithmic, and a slope is the exponent: 1 is linear, 2 quadratic. Memory "
+        "Both axes are logarithmic, and a slope is the exponent over the larger half: 1 is "
+        "linear, 2 quadratic. Memory "
         "is the peak above what the process held after its first text; the texts and the vectors "
         "that are returned are not counted.",
         "\n".join(_picture("growth", kind) for kind in ("length", "batch", "corpus")),
@@ -219,7 +220,7 @@ def page(results: Results) -> str:
         "## Errors of the hidden states against float64",
         _layers(models),
         "## Each runtime's best way to be called",
-        _settings(models),
+        _settings(results["settings"]),
     ]
     return "\n\n".join(parts) + "\n"
 

@@ -29,7 +29,7 @@ import models
 import psutil
 import report
 import texts
-from measure import Runtimes
+from measure import Runtimes, Setting
 from models import GTE_SHAPE, MINILM
 from peers import PEERS, Files
 from workers import ENVIRONMENT, HERE
@@ -60,7 +60,7 @@ FULL = Plan(
     sizes=(1_000, 10_000, 100_000),
     rounds=5,
     fewer_rounds=3,
-    latency_seconds=0.4,
+    latency_seconds=0.3,
     repeats=3,
 )
 QUICK = Plan(
@@ -80,16 +80,24 @@ def say(*words: object) -> None:
     print(f"{(time.perf_counter() - STARTED) / 60:5.1f} min ", *words, flush=True)
 
 
-def compare(runtimes: Runtimes, plan: Plan, peers: list[str], step: int) -> dict[str, Any]:
-    """Exactness, throughput and latency of one model, on every step-th text."""
-    peers = runtimes.present(peers)
+def tune(runtimes: Runtimes, peers: list[str]) -> dict[str, dict[str, Setting]]:
+    """Each runtime's best way to be called: corpus -> peer -> setting."""
     settings = {
-        corpus: {peer: measure.tune(runtimes, peer, corpus, 4 * step) for peer in peers}
-        for corpus in CORPORA
+        # Of the long texts all, for with few of them a large batch leaves a thread idle.
+        corpus: {peer: measure.tune(runtimes, peer, corpus, step) for peer in peers}
+        for corpus, step in (("mixed", 2), ("short", 2), ("chunks", 1))
     }
     say("each runtime's best batches")
+    return settings
+
+
+def compare(
+    runtimes: Runtimes, settings: dict[str, dict[str, Setting]], plan: Plan, step: int
+) -> dict[str, Any]:
+    """Exactness, throughput and latency of one model, on every step-th text."""
+    peers = runtimes.present(settings["mixed"])
+    settings = {corpus: {p: chosen[p] for p in peers} for corpus, chosen in settings.items()}
     found: dict[str, Any] = {
-        "settings": settings,
         "errors": measure.errors(runtimes, settings["mixed"]),
         "layers": layer_errors(runtimes),
         "throughput": {},
@@ -121,7 +129,7 @@ def layer_errors(runtimes: Runtimes) -> dict[str, dict[str, list[float]]]:
 def grow(runtimes: Runtimes, many: Path, plan: Plan, settings: dict) -> dict[str, Any]:
     """All four growths, of one model."""
     found = {
-        "length": {"x": texts.LENGTHS, "series": growth.with_length(runtimes, plan.repeats)},
+        "length": {"x": growth.LENGTHS, "series": growth.with_length(runtimes, plan.repeats)},
         "batch": {"x": growth.BATCHES, "series": growth.with_batch(runtimes, plan.repeats)},
         "corpus": {
             "x": plan.sizes,
@@ -194,21 +202,23 @@ def main() -> None:
         blas = runtimes.worker("gtenp").ask("blas")["blas"]
         results["machine"] = machine.describe(blas, options.threads)
         peers = options.only.split(",") if options.only else ALL
-        results["models"][MINILM] = found = compare(runtimes, plan, peers, step=1)
+        settings = tune(runtimes, runtimes.present(peers))
+        results["settings"] = settings
+        results["models"][MINILM] = found = compare(runtimes, settings, plan, step=1)
         if options.only:
             print(report.speed(results, MINILM))
             return
-        results["growth"] = grow(runtimes, many, plan, found["settings"]["mixed"])
+        results["growth"] = grow(runtimes, many, plan, settings["mixed"])
     with Runtimes(files[GTE_SHAPE], some, options.threads) as runtimes:
+        # Its layers have MiniLM's shapes, so the same settings are best; there are more of them.
         results["models"][GTE_SHAPE] = compare(
-            runtimes, replace(plan, rounds=plan.fewer_rounds), peers, step=2
+            runtimes, settings, replace(plan, rounds=plan.fewer_rounds), step=2
         )
     results["cold_start"] = start_cold(
         files, options.work, options.threads, plan.fewer_rounds, found["missing"]
     )
-    results["installed_mb"] = {
-        peer: installed.megabytes(PEERS[peer].packages) for peer in ALL if PEERS[peer].packages
-    }
+    bundles = dict.fromkeys(PEERS[peer].packages for peer in ALL)
+    results["installed_mb"] = {" + ".join(b): installed.megabytes(b) for b in bundles if b}
     wall = time.perf_counter() - STARTED
     results["minutes"] = wall / 60
     results["others_share"] = others_share(since, wall)
