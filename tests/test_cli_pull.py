@@ -33,9 +33,18 @@ def the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn
         yield stand_in
 
 
+# A shell's background job hands down an ignored Ctrl-C, to which Python then pays no heed.
+PULL = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from gtenp.cli import main
+main()
+"""
+
+
 def start(*arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "gtenp", "pull", *arguments],
+        [sys.executable, "-c", PULL, "pull", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
