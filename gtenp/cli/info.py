@@ -57,7 +57,7 @@ def _describe(model: str, revision: str | None) -> dict[str, Any]:
 
     embedder = Embedder(model, revision=revision)
     config, sentence, spec = embedder.config, embedder.sentence_config, embedder.tokenizer.spec
-    paths = weight_files(embedder.folder / sentence.transformer_folder)
+    paths = weight_files(embedder.transformer_folder)
     tensors = [t for path in paths for t in read_safetensors(path).values() if t.dtype.kind == "f"]
     return {
         "model": model,
