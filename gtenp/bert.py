@@ -12,7 +12,7 @@ from gtenp.checkpoint import astype, load_weights
 from gtenp.config import BertConfig
 from gtenp.encoder import Encoder
 from gtenp.errors import InputError
-from gtenp.parallel import available_cpus, one_thread_blas
+from gtenp.parallel import available_cpus, blas_threads
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,12 +91,13 @@ class BertModel:
             padded[kept] = packed
             return padded
 
-        with one_thread_blas():
-            if output_hidden_states:
+        states, threads = None, available_cpus()
+        if output_hidden_states:
+            with blas_threads(threads):
                 states = tuple(unpack(state) for state in self._encoder.hidden_states(batch))
-                last = states[-1]
-            else:
-                states, last = None, unpack(self._encoder.forward(batch, available_cpus()))
+            last = states[-1]
+        else:
+            last = unpack(self._encoder.forward(batch, threads))
         attentions = self._attentions(batch, kept) if output_attentions else None
         return BertOutput(last, states, attentions)
 

@@ -23,7 +23,7 @@ from gtenp.errors import (
     TruncationWarning,
     UnsupportedModelError,
 )
-from gtenp.parallel import available_cpus, one_thread_blas, run_each
+from gtenp.parallel import available_cpus, blas_threads, run_each
 from gtenp.pooling import PRECISIONS, dense, layer_norm, normalize, pool, quantize_embeddings
 from gtenp.sentence_config import (
     Dense,
@@ -160,12 +160,15 @@ class Embedder:
         normalize_embeddings: bool = False,
         truncate_dim: int | None = None,
         truncate: Literal["warn", "error", "silent"] = "warn",
+        batch_invariant: bool = False,
     ) -> Any:
         """Embed texts: a str -> float32 [H]; n texts -> float32 [n, H], in their order.
 
         ``prompt``, or the one of ``prompts`` that ``prompt_name`` names, goes before each text.
         ``batch_size`` caps the texts that go through the model at once; without it a token budget
-        alone decides. The result does not depend on either beyond 1e-6.
+        alone decides. A text's vector depends on its neighbours by less than 1e-6, and not by a
+        bit where ``batch_invariant`` is true: then each text goes through the model by itself, in
+        one thread, which costs short texts most of their speed.
 
         ``truncate_dim`` keeps the first values of each vector; of a model whose vectors have length
         1, what is kept no longer has, unless ``normalize_embeddings`` is true, which normalises at
@@ -188,29 +191,30 @@ class Embedder:
         prompt_length = self._prompt_length(prompt)
 
         pooling = self.sentence_config.pooling
-        pooled = np.empty((len(texts), len(pooling.modes) * self.config.hidden_size), np.float32)
+        embeddings = np.empty((len(texts), self._dimension), np.float32)
         token_embeddings: list[Any] = [None] * len(texts)
+        # Several texts are shared between threads as batches, a single one by its rows.
+        threads = min(self.threads, len(texts))
+        threads_a_batch = self.threads if len(texts) == 1 and not batch_invariant else 1
 
         def embed(indices: list[int]) -> None:
             batch = pack([token_ids[i] for i in indices])
             with np.errstate(all="ignore"):  # what is not finite is refused below
-                hidden_states = self._encoder.forward(batch, self.threads if len(texts) == 1 else 1)
-                pooled[indices] = pool(hidden_states, batch.cu_seqlens, pooling, prompt_length)
+                hidden_states = self._encoder.forward(batch, threads_a_batch)
+                vectors = pool(hidden_states, batch.cu_seqlens, pooling, prompt_length)
+                with blas_threads(1):
+                    for head in self._heads:  # dense, normalize and so on, as modules.json lists
+                        vectors = head(vectors)
+            embeddings[indices] = vectors
             if output_value != "sentence_embedding":
                 for i, rows in zip(indices, batch.split(hidden_states), strict=True):
                     token_embeddings[i] = rows
 
-        # Several texts are shared between threads as batches, a single one by its rows.
         lengths = [len(ids) for ids in token_ids]
         max_tokens = min(_MAX_TOKENS, -(-sum(lengths) // self.threads))
-        batches = length_sorted(lengths, max_tokens, batch_size)
-        with one_thread_blas():
-            progress = _with_progress(batches, len(texts), show_progress_bar)
-            run_each(embed, progress, min(self.threads, len(texts)))
+        batches = length_sorted(lengths, max_tokens, 1 if batch_invariant else batch_size)
+        run_each(embed, _with_progress(batches, len(texts), show_progress_bar), threads)
 
-        embeddings = pooled
-        for head in self._heads:  # dense, layer_norm, normalize, as modules.json lists them
-            embeddings = head(embeddings)
         self._refuse_not_finite(embeddings)
         embeddings = embeddings[:, : truncate_dim or self.truncate_dim]
         if normalize_embeddings and output_value:

@@ -26,7 +26,7 @@ import numpy as np
 
 from gtenp import kernels
 from gtenp.checkpoint import Linear
-from gtenp.parallel import blas_libraries, run_each
+from gtenp.parallel import blas_libraries, blas_threads, run_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,11 +40,8 @@ if TYPE_CHECKING:
 # their operands in place instead of packing them first.
 _SMALL_PRODUCT = 1_000_000
 
-# Attention scores worked on at once: 512 KiB of float32, half of a usual L2 cache.
-_MAX_SCORES = 1 << 17
-
-# Fewer rows than this a thread are not worth a thread's start.
-_MIN_ROWS_A_THREAD = 16
+# Attention scores worked on at once: 768 KiB of float32, which stay near the core.
+_MAX_SCORES = 3 << 16
 
 
 @functools.cache
@@ -101,6 +98,20 @@ class _Layer:
     output_norm: _Norm
 
 
+class _Workspace(threading.local):
+    """A thread's arrays: each is made once, grown when need be, and used again by every layer."""
+
+    def array(self, name: str, *shape: int) -> Float32:
+        size = math.prod(shape)
+        flat: Float32 | None = self.__dict__.get(name)
+        if flat is None or flat.size < size:
+            flat = self.__dict__[name] = np.empty(size, np.float32)
+        return flat[:size].reshape(shape)
+
+
+_workspace = _Workspace()
+
+
 class Encoder:
     """BERT's forward pass over packed texts. Immutable once built: threads may share it."""
 
@@ -117,18 +128,19 @@ class Encoder:
     def forward(self, batch: PackedBatch, threads: int = 1) -> Float32:
         """The last layer's hidden states of every token: PackedBatch -> [T, H].
 
-        With several threads, each takes a share of the rows. BLAS should be kept to one thread of
-        its own meanwhile (``parallel.one_thread_blas``).
+        With several threads, each takes a share of the rows; of few rows all are left to BLAS's
+        own threads, for each share would read all weights.
         """
         x = self._embed(batch)
         shares = _shares(len(x), threads)
         barrier = threading.Barrier(len(shares))
         # With two buffers, one share may write the next layer's keys while another reads these.
-        buffers = [self._buffer(len(x)) for _ in shares[:2]]
+        buffers = [self._buffer(len(x), _workspace, i) for i in range(min(2, len(shares)))]
 
         def run(rows: range) -> None:
             try:
-                for _ in self._layers_over(rows, x, batch.cu_seqlens, buffers, barrier):
+                layers = self._layers_over(rows, x, batch.cu_seqlens, buffers, barrier, _workspace)
+                for _ in layers:
                     pass
             except threading.BrokenBarrierError:
                 return  # another share has failed, and says why
@@ -136,24 +148,27 @@ class Encoder:
                 barrier.abort()
                 raise
 
-        try:
-            run_each(run, iter(shares), len(shares))
-        except BaseException:
-            barrier.abort()  # nobody waits for a share that will never run
-            raise
+        with blas_threads(threads if len(shares) == 1 else 1):
+            try:
+                run_each(run, iter(shares), len(shares))
+            except BaseException:
+                barrier.abort()  # nobody waits for a share that will never run
+                raise
         return x
 
     def hidden_states(self, batch: PackedBatch) -> Iterator[Float32]:
         """The embeddings, then each layer's output: L + 1 times [T, H]."""
         x = self._embed(batch)
         yield x.copy()
-        rows, buffers = range(len(x)), [self._buffer(len(x))]
-        for _ in self._layers_over(rows, x, batch.cu_seqlens, buffers, threading.Barrier(1)):
+        own = _Workspace()  # between two states the thread may run another pass
+        rows, buffers = range(len(x)), [self._buffer(len(x), own, 0)]
+        barrier = threading.Barrier(1)
+        for _ in self._layers_over(rows, x, batch.cu_seqlens, buffers, barrier, own):
             yield x.copy()
 
-    def _buffer(self, total: int) -> Float32:
+    def _buffer(self, total: int, workspace: _Workspace, number: int) -> Float32:
         """Room for a layer's queries, keys and values: [T, 3·H]."""
-        return np.empty((total, 3 * self._config.hidden_size), np.float32)
+        return workspace.array(f"query_key_value {number}", total, 3 * self._config.hidden_size)
 
     def _embed(self, batch: PackedBatch) -> Float32:
         weights = self._embeddings
@@ -170,6 +185,7 @@ class Encoder:
         cu_seqlens: Int,
         buffers: list[Float32],
         barrier: threading.Barrier,
+        workspace: _Workspace,
     ) -> Iterator[None]:
         """Run each layer on some rows of x [T, H], in place; yields after each.
 
@@ -177,7 +193,7 @@ class Encoder:
         attends to them: that is the one place where they wait.
         """
         tiles = [slice(i, min(i + self._tile, rows.stop)) for i in rows[:: self._tile]]
-        context = np.empty_like(x)
+        context = workspace.array("context", *x.shape)
         for i, layer in enumerate(self._layers):
             query_key_value = buffers[i % len(buffers)]
             for tile in tiles:
@@ -185,7 +201,7 @@ class Encoder:
             barrier.wait()
             self._attend(query_key_value, rows, cu_seqlens, context)
             for tile in tiles:
-                self._feed_forward_(x[tile], context[tile], layer)
+                self._feed_forward_(x[tile], context[tile], layer, workspace)
             yield
 
     def _attend(
@@ -201,20 +217,24 @@ class Encoder:
                 .reshape(count, length, 3, heads, size)
                 .transpose(2, 0, 3, 1, 4)
             )
-            key = np.ascontiguousarray(key.swapaxes(-1, -2))
+            key = key.swapaxes(-1, -2)
+            if _small_kernels():
+                key = np.ascontiguousarray(key)
             out = context[texts].reshape(count, length, heads, size).transpose(0, 2, 1, 3)
-            slab = self._slab(length)
-            scores = np.empty((count, heads, slab, length), np.float32)
+            slab, together = self._slab(length)
             first, last = max(rows.start - start, 0), min(rows.stop - start, length)
-            for i in range(first, last, slab):
-                j = min(i + slab, last)
-                kernels.attend(query[:, :, i:j], key, value, scores[:, :, : j - i], out[:, :, i:j])
+            for i, h in itertools.product(range(first, last, slab), range(0, heads, together)):
+                a, q = slice(h, h + together), slice(i, min(i + slab, last))
+                kernels.attend(query[:, a, q], key[:, a], value[:, a], out[:, a, q])
 
-    def _slab(self, length: int) -> int:
-        """How many queries of a text of this length attend at once."""
+    def _slab(self, length: int) -> tuple[int, int]:
+        """How many queries, and of how many heads, attend at once in a text of this length."""
         heads, size = self._config.num_attention_heads, self._config.head_size
-        most = min(_SMALL_PRODUCT // (length * size), _MAX_SCORES // (heads * length))
-        return length if length <= most else max(8, most // 8 * 8)
+        most = _MAX_SCORES // length
+        if _small_kernels():
+            most = min(most, _SMALL_PRODUCT // (length * size))
+        slab = length if length <= most else max(8, most // 8 * 8)
+        return slab, max(1, min(heads, _MAX_SCORES // (slab * length)))
 
     def _runs(self, cu_seqlens: Int, rows: range, total: int) -> Iterator[tuple[int, int, int]]:
         """The sequences that own any of the rows, in runs of one length that attend together:
@@ -227,7 +247,7 @@ class Encoder:
             start, length = starts[first], starts[first + 1] - starts[first]
             most = 1
             if len(rows) == total and length:
-                most = max(1, _MAX_SCORES // (heads * length * self._slab(length)))
+                most = max(1, _MAX_SCORES // (heads * length * length))
             end = first + 1
             while end < min(first + most, sequences) and starts[end + 1] - starts[end] == length:
                 end += 1
@@ -235,13 +255,15 @@ class Encoder:
                 yield start, end - first, length
             first = end
 
-    def _feed_forward_(self, x: Float32, context: Float32, layer: _Layer) -> None:
+    def _feed_forward_(
+        self, x: Float32, context: Float32, layer: _Layer, workspace: _Workspace
+    ) -> None:
         """All of a layer that follows the attention, on a tile: x, context [rows, H]."""
-        attended = np.empty_like(x)
+        attended = workspace.array("attended", *x.shape)
         layer.attention_output(context, out=attended)
         attended += x
         layer.attention_norm.apply_(attended)
-        activation = np.empty((len(x), self._config.intermediate_size), np.float32)
+        activation = workspace.array("activation", len(x), self._config.intermediate_size)
         layer.intermediate(attended, out=activation)
         self._activate_(activation)
         layer.output(activation, out=x)
@@ -251,13 +273,14 @@ class Encoder:
 
 def _shares(total: int, threads: int) -> list[range]:
     """Cut the rows into shares of about the same size, one a thread: at least one share."""
-    count = max(1, min(threads, total // _MIN_ROWS_A_THREAD))
+    least = 16 if _small_kernels() else 64
+    count = max(1, min(threads, total // least))
     edges = [total * i // count for i in range(count + 1)]
     return [range(a, b) for a, b in itertools.pairwise(edges)]
 
 
 def _layer(layer: Layer, config: BertConfig) -> _Layer:
-    scale = math.log2(math.e) / math.sqrt(config.head_size)
+    scale = kernels.EXPONENT_SCALE / math.sqrt(config.head_size)
     query = Linear(layer.query.weight * np.float32(scale), layer.query.bias * np.float32(scale))
     return _Layer(
         query_key_value=_dense(query, layer.key, layer.value),

@@ -52,23 +52,27 @@ def blas_libraries() -> Any:
     return ThreadpoolController().select(user_api="blas")
 
 
-class _OneThreadBlas:
-    """Keep BLAS to one thread while anyone is inside; whoever leaves last restores the setting.
+class _BlasThreads:
+    """Keep BLAS to some threads while anyone is inside; whoever leaves last restores its setting.
 
-    BLAS has one setting for the process, so callers in several threads must share one change of it.
+    BLAS has one setting for the process: of several callers inside, in threads of their own, the
+    one that asked for the fewest is obeyed.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._inside = 0
+        self._count = 0
         self._before: list[int] = []
 
     @contextlib.contextmanager
-    def __call__(self) -> Iterator[None]:
+    def __call__(self, count: int) -> Iterator[None]:
         with self._lock:
             if self._inside == 0:
-                self._before = [library["num_threads"] for library in blas_libraries().info()]
-                _set_blas_threads([1] * len(self._before))
+                self._before = [lib.num_threads for lib in blas_libraries().lib_controllers]
+            if self._inside == 0 or count < self._count:
+                self._count = count
+                _set_blas_threads([count] * len(self._before))
             self._inside += 1
         try:
             yield
@@ -88,7 +92,7 @@ def _set_blas_threads(counts: list[int]) -> None:
             library.clear_controlling_thread(force=True)
 
 
-one_thread_blas = _OneThreadBlas()
+blas_threads = _BlasThreads()
 
 
 def run_each(function: Callable[[Item], None], items: Iterator[Item], threads: int) -> None:

@@ -23,7 +23,9 @@ def test_gelu_is_within_its_stated_error_over_the_whole_float32_range():
     kernels.gelu_(found)
     with np.errstate(over="ignore"):  # beyond the largest float32 lies infinity
         half_ulp = np.spacing(np.abs(expected).astype(np.float32)) / 2
-    assert (np.abs(found - expected) <= half_ulp + 1e-7).all()
+    assert (np.abs(found - expected) <= half_ulp + 2e-7).all()
+    near = np.abs(x) <= 2  # where half an ulp is less than the error
+    assert np.abs(found - expected)[near].max() <= 2e-7
 
 
 def test_gelu_equals_the_reference_for_any_block_count():
@@ -86,11 +88,7 @@ def test_attention_equals_the_reference_and_does_not_overflow(size):
     query *= size
     context = np.empty_like(query)
     kernels.attend(
-        query * np.float32(np.log2(np.e)),
-        np.swapaxes(key, -1, -2),
-        value,
-        np.empty((4, 7, 7), np.float32),
-        context,
+        query * np.float32(kernels.EXPONENT_SCALE), np.swapaxes(key, -1, -2), value, context
     )
     scores = query.astype(np.float64) @ key.astype(np.float64).transpose(0, 2, 1)
     expected = reference.softmax(scores) @ value

@@ -9,18 +9,21 @@ import numpy as np
 import pytest
 from conftest import DATA
 from golden import EMBEDDING_TOLERANCE
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from texts import golden_texts
 
 from gtenp import Embedder, parallel
 from gtenp.batch import pack
 from gtenp.errors import InputError
-from gtenp.parallel import blas_libraries, one_thread_blas, run_each
+from gtenp.parallel import blas_libraries, blas_threads, run_each
 
 TEXTS = golden_texts()[:40]
+EMBEDDERS = [Embedder(DATA / "tiny", threads=threads) for threads in (1, 2, 3)]
 pytestmark = pytest.mark.filterwarnings("ignore::gtenp.TruncationWarning")
 
 
-def blas_threads() -> list[int]:
+def blas_setting() -> list[int]:
     return [library["num_threads"] for library in blas_libraries().info()]
 
 
@@ -66,22 +69,32 @@ def test_the_first_exception_stops_all_and_is_raised():
 
 
 def test_blas_is_kept_to_one_thread_and_given_back():
-    before = blas_threads()
-    with one_thread_blas():
-        assert blas_threads() == [1] * len(before)
-        with one_thread_blas():
+    before = blas_setting()
+    with blas_threads(1):
+        assert blas_setting() == [1] * len(before)
+        with blas_threads(1):
             pass
-        assert blas_threads() == [1] * len(before)
-    assert blas_threads() == before
+        assert blas_setting() == [1] * len(before)
+    assert blas_setting() == before
+
+
+def test_of_several_callers_the_one_that_wants_the_fewest_blas_threads_is_obeyed():
+    before = blas_setting()
+    with blas_threads(2):
+        with blas_threads(1):
+            assert blas_setting() == [1] * len(before)
+        with blas_threads(2):
+            assert blas_setting() == [1] * len(before)  # who is inside still may rely on it
+    assert blas_setting() == before
 
 
 def test_the_callers_setting_is_restored_even_when_encode_fails():
-    before = blas_threads()
+    before = blas_setting()
     embedder = Embedder(DATA / "tiny")
     embedder._encoder.forward = None  # not callable
     with pytest.raises(TypeError):
         embedder.encode(TEXTS, truncate="silent")
-    assert blas_threads() == before
+    assert blas_setting() == before
 
 
 @pytest.mark.parametrize("threads", [2, 3, 7])
@@ -95,10 +108,37 @@ def test_the_thread_count_does_not_change_vectors(threads):
         )
 
 
+@settings(deadline=None, max_examples=30)
+@given(st.lists(st.sampled_from(TEXTS), min_size=1, max_size=12), st.data())
+def test_batch_invariant_vectors_are_the_same_to_the_bit_in_any_company(company, data):
+    text = data.draw(st.sampled_from(TEXTS))
+    place = data.draw(st.integers(0, len(company)))
+    expected = EMBEDDERS[0].encode(text, truncate="silent", batch_invariant=True)
+    for embedder in EMBEDDERS:
+        together = embedder.encode(
+            [*company[:place], text, *company[place:]], truncate="silent", batch_invariant=True
+        )
+        assert together[place].tobytes() == expected.tobytes()
+        alone = embedder.encode(text, truncate="silent", batch_invariant=True)
+        assert alone.tobytes() == expected.tobytes()
+
+
+def test_batch_invariant_vectors_of_gte_smalls_shape_are_the_same_to_the_bit(gte_small):
+    one, three = Embedder(gte_small, threads=1), Embedder(gte_small, threads=3)
+    expected = one.encode(TEXTS, truncate="silent", batch_invariant=True)
+    found = three.encode(TEXTS[::-1], truncate="silent", batch_invariant=True)[::-1]
+    assert found.tobytes() == expected.tobytes()
+    for text, embedding in zip(TEXTS[::8], expected[::8], strict=True):
+        alone = three.encode(text, truncate="silent", batch_invariant=True)
+        assert alone.tobytes() == embedding.tobytes()
+    ordinary = one.encode(TEXTS, truncate="silent")
+    assert np.abs(ordinary - expected).max() <= EMBEDDING_TOLERANCE
+
+
 def test_a_long_text_shared_by_rows_equals_the_same_alone(gte_small):
     encoder = Embedder(gte_small)._encoder
     batch = pack([list(range(1000, 1300)), list(range(2000, 2100))])
-    with one_thread_blas():
+    with blas_threads(1):
         alone = encoder.forward(batch)
         for threads in (2, 3):
             assert np.abs(encoder.forward(batch, threads) - alone).max() <= 1e-5
@@ -115,16 +155,16 @@ def test_a_failure_in_one_share_reaches_the_caller(monkeypatch):
 
     monkeypatch.setattr(embedder._encoder, "_attend", fail_elsewhere)
     with pytest.raises(MemoryError, match="planted"):
-        embedder._encoder.forward(pack([list(range(64))]), 2)
+        embedder._encoder.forward(pack([list(range(64))] * 2), 2)
 
 
 def test_callers_own_threads_may_encode_at_the_same_time():
     embedder = Embedder(DATA / "tiny", threads=2)
-    expected, before = embedder.encode(TEXTS, truncate="silent"), blas_threads()
+    expected, before = embedder.encode(TEXTS, truncate="silent"), blas_setting()
     with ThreadPoolExecutor(4) as pool:
         for found in pool.map(lambda _: embedder.encode(TEXTS, truncate="silent"), range(12)):
             assert np.abs(found - expected).max() <= EMBEDDING_TOLERANCE
-    assert blas_threads() == before
+    assert blas_setting() == before
 
 
 def encode_in_child(embedder, queue):
@@ -183,6 +223,6 @@ def test_an_interrupt_between_threads_stops_those_that_run(second_thread_fails):
 def test_a_share_without_a_thread_leaves_nobody_waiting(second_thread_fails):
     encoder = Embedder(DATA / "tiny", threads=1)._encoder
     with pytest.raises(KeyboardInterrupt):
-        encoder.forward(pack([list(range(64))]), 3)
+        encoder.forward(pack([list(range(64))] * 3), 3)
     second_thread_fails[0].join(timeout=10)
     assert not second_thread_fails[0].is_alive()

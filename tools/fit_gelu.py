@@ -1,8 +1,9 @@
-"""Fit the polynomial of kernels.gelu_: `python tools/fit_gelu.py` prints _LOGIT and its error.
+"""Fit the polynomial of kernels.gelu_: `python tools/fit_gelu.py` prints _GELU_ROOT and its error.
 
-Φ(a) = 1 / (1 + 2^-R(a)) with R odd. R(a) = a · P(a²) is fitted so that the largest error of
-a · Φ(-a), the part of GELU that isn't relu, is smallest: Lawson's iteratively reweighted least
-squares (C. L. Lawson 1961), in NumPy's float64.
+a · Φ(-a), the part of GELU that isn't relu, is written as a / P(a)^8. P is fitted so that its
+largest error is smallest: Lawson's iteratively reweighted least squares (C. L. Lawson 1961), in
+NumPy's float64. Its coefficients are rounded to float32 one by one, lowest first, and the rest
+fitted anew each time, so that they make up for the rounding.
 """
 
 from __future__ import annotations
@@ -11,26 +12,44 @@ import math
 
 import numpy as np
 
-TERMS = 7
+DEGREE, POWER = 8, 8
+
+A = np.concatenate([np.linspace(1e-3, 6.0, 6000), np.linspace(6.0, 9.0, 300)])
+TAIL = np.array([0.5 * math.erfc(a / math.sqrt(2.0)) for a in A])  # Φ(-a)
+ROOT = TAIL ** (-1 / POWER)
+COST = POWER * A * TAIL / ROOT  # what an error of P costs in the result
+
+
+def largest_error(polynomial: np.ndarray) -> float:
+    """Of a / P(a)^8, given P's values."""
+    return float(np.abs(A * polynomial ** -float(POWER) - A * TAIL).max())
+
+
+def fit(known: list[float]) -> list[float]:
+    """All coefficients, lowest first, of which the first few are known already."""
+    fixed = np.polynomial.polynomial.polyval(A, known) if known else np.zeros_like(A)
+    powers = np.stack([A**i for i in range(len(known), DEGREE + 1)], axis=1)
+    weight = np.full(len(A), 1.0 / len(A))
+    least, best = math.inf, powers[0]
+    for _ in range(200):
+        scale = np.sqrt(weight) * COST
+        found = np.linalg.lstsq(powers * scale[:, None], (ROOT - fixed) * scale, rcond=1e-20)[0]
+        error = np.abs(COST * (fixed + powers @ found - ROOT))
+        if error.max() < least:
+            least, best = error.max(), found
+        weight *= error / error.mean()
+        weight = weight / weight.sum() + 1e-18
+    return [*known, *best.tolist()]
 
 
 def main() -> None:
-    a = np.linspace(1e-3, 9.0, 6000)
-    tail = np.array([0.5 * math.erfc(x / math.sqrt(2.0)) for x in a])  # Φ(-a)
-    logit = np.log2((1.0 - tail) / tail)
-    # d(a · Φ(-a)) / dR = -a · Φ(a) · Φ(-a) · ln 2: what an error of R costs in the result
-    cost = a * (1.0 - tail) * tail * math.log(2.0)
-    powers = np.stack([a ** (2 * i + 1) for i in range(TERMS)], axis=1)
-    weight = np.full(len(a), 1.0 / len(a))
-    for _ in range(300):
-        scale = np.sqrt(weight) * cost
-        coefficients = np.linalg.lstsq(powers * scale[:, None], logit * scale, rcond=1e-18)[0]
-        error = np.abs(cost * (powers @ coefficients - logit))
-        weight *= error / error.mean()
-        weight = weight / weight.sum() + 1e-16
-    for value in coefficients.astype(np.float32):
-        print(f"    {float(value)!r},")
-    print(f"largest error of a · Φ(-a): {error.max():.1e}")
+    known: list[float] = []
+    while len(known) <= DEGREE:
+        known.append(float(np.float32(fit(known)[len(known)])))
+    for value in known:
+        print(f"    {value!r},")
+    polynomial = np.polynomial.polynomial.polyval(A, known)
+    print(f"largest error of a · Φ(-a): {largest_error(polynomial):.1e}")
 
 
 if __name__ == "__main__":
