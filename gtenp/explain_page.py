@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gtenp.reference import Array
 
 # Attention weights in one page: L · A · S² a text. A text of 512 tokens through 12 layers of 12
-# heads has 38 million; a browser draws them at once, and the file has about 20 MB.
+# heads has 38 million. With all-MiniLM-L6-v2 the file takes 0.75 bytes for each.
 MAX_WEIGHTS = 40_000_000
 
 
@@ -57,7 +57,7 @@ def write(path: Path, embedder: Embedder, model: str, texts: Sequence[str]) -> N
 def page(
     model: str, measure: str, texts: Sequence[Explanation], comparisons: Sequence[Comparison]
 ) -> bytes:
-    """The page as ASCII; ``comparisons`` are those of the first text with each of the others."""
+    """The page in UTF-8; ``comparisons`` are those of the first text with each of the others."""
     data = {
         "model": model,
         "measure": measure,
@@ -69,7 +69,7 @@ def page(
     template = resources.files("gtenp").joinpath("explain.html").read_text(encoding="utf-8")
     title = html.escape(f"{texts[0].text[:60]} · {model}")
     filled = template.replace("{{title}}", title).replace("{{data}}", script)
-    return filled.encode("ascii", "xmlcharrefreplace")
+    return filled.encode("utf-8", "replace")  # a title may hold half a character
 
 
 def _text(text: Explanation) -> dict[str, Any]:
