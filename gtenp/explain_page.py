@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 import zlib
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -67,9 +68,9 @@ def page(
     # Nothing in the JSON can end its <script> or open a comment where there is no "<".
     script = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
     template = resources.files("gtenp").joinpath("explain.html").read_text(encoding="utf-8")
-    title = html.escape(f"{texts[0].text[:60]} · {model}")
-    filled = template.replace("{{title}}", title).replace("{{data}}", script)
-    return filled.encode("utf-8", "replace")  # a title may hold half a character
+    places = {"title": html.escape(f"{texts[0].text[:60]} · {model}"), "data": script}
+    filled = re.sub(r"{{(\w+)}}", lambda place: places[place[1]], template)
+    return filled.encode("utf-8", "replace")  # a folder's name may be no UTF-8
 
 
 def _text(text: Explanation) -> dict[str, Any]:

@@ -69,10 +69,11 @@ def explain(texts: tuple[str, ...], model: str, revision: str | None, html: Path
 def _show_model(embedder: Embedder, model: str) -> None:
     config = embedder.config
     click.echo(
-        f"{model}: L = {config.num_hidden_layers} layers, A = {config.num_attention_heads} heads "
+        f"{_printable(model)}\n"
+        f"L = {config.num_hidden_layers} layers, A = {config.num_attention_heads} heads "
         f"of D = {config.head_size}, H = {config.hidden_size}, F = {config.intermediate_size}"
     )
-    click.echo("The functions are those of gtenp/reference.py, and the times its own, in float32.")
+    click.echo("The functions are those of gtenp/reference.py, the times its own in float32.")
 
 
 def _show_text(text: Explanation, number: int | None, *, in_full: bool) -> None:
