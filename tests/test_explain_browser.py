@@ -173,7 +173,7 @@ def test_pointer_and_keyboard_choose_layer_head_token_and_pair(content, tmp_path
     )
     assert found == [
         [0, 1, 1], [1, 1, 1], [1, 2, 1], [1, -1, 1], [1, -1, 4], [1, -1, 5],
-        "“quick”", "“the”", "a · hello",
+        "“quick”", "“the”", "“a” · “hello”",
         "The cosine of the two tokens’ states, after the embeddings.", True, 4,
     ]  # fmt: skip
 
