@@ -86,7 +86,7 @@ def test_the_page_draws_all_that_it_holds_and_fetches_nothing(content, tmp_path)
           title: byId("text").textContent,
           tokens: byId("tokens").children.length,
           heads: byId("heads").querySelectorAll("button canvas").length,
-          lines: byId("norms").querySelectorAll("polyline").length,
+          lines: byId("lines").querySelectorAll("polyline").length,
           score: byId("score").textContent,
           look: byId("look").textContent,
           images: document.images.length,

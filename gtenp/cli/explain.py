@@ -74,6 +74,7 @@ def _show_model(embedder: Embedder, model: str) -> None:
         f"of D = {config.head_size}, H = {config.hidden_size}, F = {config.intermediate_size}"
     )
     click.echo("The functions are those of gtenp/reference.py, the times its own in float32.")
+    click.echo("FLOPs are those of the matrix products: 2·m·k·n for [m, k] × [k, n].")
 
 
 def _show_text(text: Explanation, number: int | None, *, in_full: bool) -> None:
@@ -94,9 +95,10 @@ def _show_text(text: Explanation, number: int | None, *, in_full: bool) -> None:
     _show_stages(text, text.sentence_stages, 0, in_full)
     click.echo(f"  vector [{len(text.vector)}]: {_numbers(text.vector, 7)}")
     click.echo(
-        f"  in all {_flops(text.flops)}: {text.seconds * 1e3:,.2f} ms in reference.py; "
-        f"{text.engine_seconds * 1e3:,.2f} ms in the fast engine,\n"
-        "  from text to vector (encoder.py, kernels.py)"
+        f"  in all {_flops(text.flops)}\n"
+        f"  {text.seconds * 1e3:,.2f} ms in reference.py, from ids to vector\n"
+        f"  {text.engine_seconds * 1e3:,.2f} ms in the fast engine (encoder.py, kernels.py), "
+        "from text to vector"
     )
 
 
@@ -167,10 +169,12 @@ def _show_comparison(
         )  # fmt: skip
         matrix = found.cosines[-1]
     else:
+        sizes = f"{len(first.tokens)} × {len(other.tokens)}"
+        is_mean = embedder.sentence_config.pooling.modes == ("mean",) and measure == "cosine"
+        part = f": each is h · h′ / ({sizes} · |a| |b|)" if is_mean else ""
         _wrapped(
-            ["The sentence vector is a sum of one part a token, so the score is the sum of "
-             f"{len(first.tokens)} × {len(other.tokens)} = {count} products of parts, exactly. "
-             "The largest:"]
+            ["The sentence vector is a sum of one part a token, so the score is exactly the sum of "
+             f"{sizes} = {count} products of parts{part}. The largest:"]
         )  # fmt: skip
         matrix = found.contributions
     pairs = largest(matrix, _PAIRS)
