@@ -24,6 +24,12 @@ test: .venv/test ## run the default suite: no torch, no transformers
 	@$(BIN)/gtenp pull $(MODEL) --from index > /dev/null
 	$(BIN)/pytest -n auto --dist worksteal
 
+.PHONY: test-browser
+test-browser: .venv/test ## look at the page of gtenp explain in a headless Chromium
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
+	  { echo "$@: no Chromium on the PATH; install one (Debian: apt-get install chromium)"; exit 1; }
+	$(BIN)/pytest -q tests/test_explain_browser.py
+
 .PHONY: lint
 lint: .venv/lint ## ruff and mypy --strict
 	$(BIN)/ruff check .

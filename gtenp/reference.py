@@ -2,6 +2,11 @@
 
 Nothing here is tuned: each function is one idea, works in the float dtype of what it is given, and
 every intermediate value is kept. The fast forms in kernels.py and encoder.py are tested against it.
+There is no padding, hence no attention mask, and no dropout, which is for training alone.
+
+The weights are those of checkpoint.py, where each has its shape beside it. tokenizer.py makes the
+token ids, pooling.py a sentence's vector of the last states. `gtenp explain "any text"` shows what
+each function here makes of a text.
 
 The letters of every shape in gtenp:
     B sequences · T packed tokens · S one sequence's length · A heads · D head size
@@ -96,7 +101,7 @@ def relu(x: Array) -> Array:
 
 
 def silu(x: Array) -> Array:
-    """x · σ(x) = x / (1 + e⁻ˣ), also called swish (Hendrycks 2016, section 4).
+    """x · σ(x) = x / (1 + e⁻ˣ), also called swish (Hendrycks 2016, section 2).
 
     >>> silu(np.array([-1.0, 0.0, 1.0])).round(4).tolist()
     [-0.2689, 0.0, 0.7311]
@@ -134,6 +139,13 @@ def softmax(scores: Array) -> Array:
 def embed(weights: BertWeights, input_ids: Int, token_type_ids: Int, position_ids: Int) -> Array:
     """A token's vector is the sum of its word's, its position's and its segment's (Devlin 2018,
     figure 2): three times [S] -> [S, H]. A layer normalisation follows.
+
+    >>> from gtenp.checkpoint import BertWeights, LayerNorm
+    >>> words, positions = np.array([[10, 20], [30, 40]]), np.array([[1, 1], [2, 2]])
+    >>> segments, norm = np.array([[0.5, 0.0]]), LayerNorm(np.ones(2), np.zeros(2))
+    >>> weights = BertWeights(words, positions, segments, norm, layers=())
+    >>> embed(weights, np.array([1, 0]), np.array([0, 0]), np.array([0, 1])).tolist()
+    [[31.5, 41.0], [12.5, 22.0]]
     """
     return (
         weights.word_embeddings[input_ids]
@@ -164,8 +176,8 @@ def merge_heads(x: Array) -> Array:
 
 
 def attention_scores(query: Array, key: Array) -> Array:
-    """q kᵀ / √D: how much each token looks at each other: 2 × [A, S, D] -> [A, S, S] (Vaswani 2017,
-    section 3.2.1).
+    """q kᵀ / √D: how well each token's query fits each key: 2 × [A, S, D] -> [A, S, S] (Vaswani
+    2017, section 3.2.1; its softmax says how much each token looks at each other).
 
     >>> attention_scores(np.array([[[1.0, 0, 0, 0]]]), np.array([[[6.0, 0, 0, 0]]])).tolist()
     [[[3.0]]]
@@ -215,6 +227,35 @@ class Trace:
 def run_layer(x: Array, layer: Layer, config: BertConfig) -> LayerTrace:
     """Attention and feed-forward, each added to its input and normalised: [S, H] -> [S, H] and all
     that lies between (Vaswani 2017, figure 1, left; the norms stand after the sums).
+
+        context = softmax(q kᵀ / √D) v, in each head                         section 3.2
+        y = norm(x + W context + b)                                          section 3.1
+        z = norm(y + W₂ gelu(W₁ y + b₁) + b₂)                                section 3.3
+
+    That section has a ReLU; BERT has the GELU in its place (Devlin 2018, appendix A.2).
+
+    Here two tokens look at both alike, since all queries and keys are 0, and the other products
+    change nothing:
+
+    >>> from gtenp.checkpoint import Layer, LayerNorm, Linear
+    >>> from gtenp.config import BertConfig
+    >>> zero, same = Linear(np.zeros((2, 2)), np.zeros(2)), Linear(np.eye(2), np.zeros(2))
+    >>> norm = LayerNorm(np.ones(2), np.zeros(2))
+    >>> layer = Layer(zero, zero, same, same, norm, same, same, norm)
+    >>> config = BertConfig(
+    ...     vocab_size=2, hidden_size=2, num_hidden_layers=1, num_attention_heads=1,
+    ...     intermediate_size=2, max_position_embeddings=2, type_vocab_size=1,
+    ...     layer_norm_eps=0.0, hidden_act="relu",
+    ... )
+    >>> steps = run_layer(np.array([[1.0, 3.0], [5.0, 3.0]]), layer, config)
+    >>> steps.attention.tolist(), steps.context.tolist()
+    ([[[0.5, 0.5], [0.5, 0.5]]], [[3.0, 3.0], [3.0, 3.0]])
+    >>> steps.attention_output.tolist()  # the norm of [4, 6] and of [8, 6]
+    [[-1.0, 1.0], [1.0, -1.0]]
+    >>> steps.gelu.tolist()  # the ReLU in this one
+    [[0.0, 1.0], [1.0, 0.0]]
+    >>> steps.output.tolist()  # the norm of [-1, 2] and of [2, -1]
+    [[-1.0, 1.0], [1.0, -1.0]]
     """
     query = split_heads(linear(x, layer.query), config.num_attention_heads)
     key = split_heads(linear(x, layer.key), config.num_attention_heads)
@@ -245,6 +286,21 @@ def forward(
 
     Segments default to all 0 (a single text), positions to 0 … S-1. For float64 give it
     ``checkpoint.astype(weights, np.float64)``.
+
+    Two layers whose products are all 0 leave each token as the embeddings' norm made it:
+
+    >>> from gtenp.checkpoint import BertWeights, Layer, LayerNorm, Linear
+    >>> from gtenp.config import BertConfig
+    >>> zero, norm = Linear(np.zeros((2, 2)), np.zeros(2)), LayerNorm(np.ones(2), np.zeros(2))
+    >>> layer = Layer(zero, zero, zero, zero, norm, zero, zero, norm)
+    >>> words, positions, segments = np.array([[1, 3], [9, 5]]), np.zeros((2, 2)), np.zeros((1, 2))
+    >>> weights = BertWeights(words, positions, segments, norm, (layer, layer))
+    >>> config = BertConfig(
+    ...     vocab_size=2, hidden_size=2, num_hidden_layers=2, num_attention_heads=1,
+    ...     intermediate_size=2, max_position_embeddings=2, type_vocab_size=1, layer_norm_eps=0.0,
+    ... )
+    >>> [states.tolist() for states in forward(weights, config, np.array([1, 0])).hidden_states]
+    [[[1.0, -1.0], [-1.0, 1.0]], [[1.0, -1.0], [-1.0, 1.0]], [[1.0, -1.0], [-1.0, 1.0]]]
     """
     if token_type_ids is None:
         token_type_ids = np.zeros(len(input_ids), np.int64)

@@ -9,6 +9,7 @@ import click
 from gtenp import __version__
 from gtenp.cli.embed import embed
 from gtenp.cli.evaluate import evaluate
+from gtenp.cli.explain import explain
 from gtenp.cli.info import info
 from gtenp.cli.pull import pull
 from gtenp.cli.similarity import similarity
@@ -48,5 +49,5 @@ def main(debug: bool) -> None:
     """BERT sentence embeddings in pure NumPy."""
 
 
-for _verb in (embed, similarity, tokenize, info, pull, trace, verify, evaluate):
+for _verb in (embed, similarity, tokenize, explain, info, pull, trace, verify, evaluate):
     main.add_command(_verb)

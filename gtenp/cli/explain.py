@@ -1,0 +1,218 @@
+"""``gtenp explain``: what happens to a text on its way to a vector, for readers."""
+
+from __future__ import annotations
+
+import io
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from gtenp.cli.options import model_option, read_texts, revision_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gtenp.embedder import Embedder
+    from gtenp.explain import Comparison, Explanation, Stage
+    from gtenp.reference import Array
+
+_PAIRS = 8  # token pairs shown of two texts
+_TOKENS = 60  # tokens shown of a text
+_WIDTH = 80
+
+
+@click.command()
+@click.argument("texts", nargs=-1)
+@model_option
+@revision_option
+@click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write a page instead: attention, norms and similarities to look at.",
+)
+def explain(texts: tuple[str, ...], model: str, revision: str | None, html: Path | None) -> None:
+    """Walk TEXTS through the model: what each stage does, its shape, numbers, time and FLOPs.
+
+    Of further texts only the figures are shown, then how alike each is to the first, and which
+    token pairs made it so. Without TEXTS, each line of standard input is one.
+    """
+    sentences = read_texts(texts)
+    if not sentences:
+        raise click.UsageError("no text to explain: standard input is empty")
+    from gtenp.embedder import Embedder
+    from gtenp.explain import compare
+    from gtenp.explain import explain as explain_texts
+
+    embedder = Embedder(model, revision=revision)
+    if html is not None:
+        from gtenp import explain_page
+
+        explain_page.write(html, embedder, model, sentences)
+        click.echo(f"{html}: open it in a browser", err=True)
+        return
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal may lack √, or a text's characters
+    first, *others = explanations = explain_texts(embedder, sentences)
+    _show_model(embedder, model)
+    for number, text in enumerate(explanations, start=1):
+        _show_text(text, number if others else None, in_full=number == 1)
+    for number, other in enumerate(others, start=2):
+        _show_comparison(embedder, first, other, compare(embedder, first, other), number)
+
+
+# ── One text ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _show_model(embedder: Embedder, model: str) -> None:
+    config = embedder.config
+    click.echo(
+        f"{_printable(model)}\n"
+        f"L = {config.num_hidden_layers} layers, A = {config.num_attention_heads} heads "
+        f"of D = {config.head_size}, H = {config.hidden_size}, F = {config.intermediate_size}"
+    )
+    click.echo("The functions are those of gtenp/reference.py, the times its own in float32.")
+    click.echo("FLOPs are those of the matrix products: 2·m·k·n for [m, k] × [k, n].")
+
+
+def _show_text(text: Explanation, number: int | None, *, in_full: bool) -> None:
+    click.echo()
+    _heading(f"Text {number}" if number else "Text", _printable(text.text))
+    _heading("Tokens", f"S = {len(text.tokens)}, by gtenp/tokenizer.py")
+    shown = [f"{t} {i}" for t, i in zip(text.tokens, text.trace.input_ids, strict=True)]
+    _wrapped(shown[:_TOKENS] + [f"… {len(shown) - _TOKENS} more"] * (len(shown) > _TOKENS))
+    token = min(1, len(text.tokens) - 1)  # the first word, for the rows of numbers
+    _heading("Embeddings")
+    _show_stages(text, text.embedding_stages, token, in_full)
+    _heading("Layer 0", "run_layer, in its parts")
+    _show_stages(text, text.layer_stages, token, in_full)
+    if len(text.layers) > 1:
+        _heading(f"Layers 0 to {len(text.layers) - 1}", "forward: each takes what the last made")
+        _show_layers(text)
+    _heading("Sentence")
+    _show_stages(text, text.sentence_stages, 0, in_full)
+    click.echo(f"  vector [{len(text.vector)}]: {_numbers(text.vector, 7)}")
+    click.echo(
+        f"  in all {_flops(text.flops)}\n"
+        f"  {text.seconds * 1e3:,.2f} ms in reference.py, from ids to vector\n"
+        f"  {text.engine_seconds * 1e3:,.2f} ms in the fast engine (encoder.py, kernels.py), "
+        "from text to vector"
+    )
+
+
+def _show_stages(text: Explanation, stages: Iterable[Stage], token: int, in_full: bool) -> None:
+    for stage in stages:
+        shape = f"[{', '.join(stage.axes)}] = [{', '.join(map(str, stage.value.shape))}]"
+        click.echo(
+            f"  {click.style(f'{stage.name:<18}', fg='cyan')} {shape:<31}"
+            f"{_flops(stage.flops):>14}{stage.seconds * 1e3:>9.3f} ms"
+        )
+        if in_full:
+            click.echo(f"      {click.style(stage.functions, bold=True)}: {stage.what}")
+            row, of = _row(stage, text.tokens, token)
+            click.echo(click.style(f"      {of}: {_numbers(row, 5)}", dim=True))
+
+
+def _row(stage: Stage, tokens: tuple[str, ...], token: int) -> tuple[Array, str]:
+    """A few of a stage's numbers, [n], and what they are of."""
+    value = stage.value
+    if value.ndim == 1:
+        return value, "begins"
+    name = f'"{tokens[token]}"'
+    if value.ndim == 2:
+        return value[token], name
+    while value.ndim > 2:
+        value = value[0]
+    return value[token], f"{name} in head 0" + (", its query" if stage.value.ndim == 4 else "")
+
+
+def _show_layers(text: Explanation) -> None:
+    click.echo("  layer  norm  kept      ms  strongest look between two words")
+    for number, layer in enumerate(text.layers):
+        look = layer.strongest
+        click.echo(
+            f"  {number:>5}{layer.norm:>6.1f}{layer.kept:>6.2f}{layer.seconds * 1e3:>8.2f}  "
+            + (
+                f"{look.weight:.2f} in head {look.head}: "
+                f"{text.tokens[look.token]} → {text.tokens[look.at]}"
+                if look
+                else "none: there are no two"
+            )
+        )
+    click.echo("  norm: a state's mean length; kept: its cosine with what the layer was given")
+
+
+# ── Two texts ────────────────────────────────────────────────────────────────────────────────────
+
+
+def _show_comparison(
+    embedder: Embedder, first: Explanation, other: Explanation, found: Comparison, number: int
+) -> None:
+    from gtenp.explain import largest
+
+    measure = embedder.similarity_fn_name
+    click.echo()
+    _heading(f"Texts 1 and {number}", f"{measure} {found.score:.4f}, by gtenp/similarity.py")
+    count = len(first.tokens) * len(other.tokens)
+    if found.contributions is None:
+        modes = " and ".join(embedder.sentence_config.pooling.modes)
+        reason = (
+            f"{modes} pooling is no average of all tokens"
+            if measure in ("cosine", "dot")
+            else f"a {measure} similarity is no product"
+        )
+        _wrapped(
+            [f"{reason}, so the score is no sum over token pairs. The pairs whose last states are "
+             "most alike, by cosine:"]
+        )  # fmt: skip
+        matrix = found.cosines[-1]
+    else:
+        sizes = f"{len(first.tokens)} × {len(other.tokens)}"
+        is_mean = embedder.sentence_config.pooling.modes == ("mean",) and measure == "cosine"
+        part = f": each is h · h′ / ({sizes} · |a| |b|)" if is_mean else ""
+        _wrapped(
+            ["The sentence vector is a sum of one part a token, so the score is exactly the sum of "
+             f"{sizes} = {count} products of parts{part}. The largest:"]
+        )  # fmt: skip
+        matrix = found.contributions
+    pairs = largest(matrix, _PAIRS)
+    for i, j in pairs:
+        click.echo(f"  {matrix[i, j]:>8.4f}  {first.tokens[i]} · {other.tokens[j]}")
+    if found.contributions is not None:
+        rest = matrix.sum() - sum(matrix[pair] for pair in pairs)
+        click.echo(f"  {rest:>8.4f}  the other {count - len(pairs)}")
+        click.echo(f"  {matrix.sum():>8.4f}  all {count} pairs: the {measure}")
+
+
+# ── Lines ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _heading(title: str, note: str = "") -> None:
+    click.echo(click.style(title, bold=True) + (f"  {note}" if note else ""))
+
+
+def _wrapped(items: list[str]) -> None:
+    """Items side by side, none broken over a line unless it is longer than one."""
+    glued = [item.replace(" ", "\xa0") if len(items) > 1 else item for item in items]
+    lines = textwrap.wrap(
+        "  ".join(glued), _WIDTH, initial_indent="  ", subsequent_indent="  ",
+        break_on_hyphens=False,
+    )  # fmt: skip
+    for line in lines:
+        click.echo(line.replace("\xa0", " "))
+
+
+def _numbers(row: Array, count: int) -> str:
+    return " ".join(f"{number:.3f}" for number in row[:count]) + " …" * (len(row) > count)
+
+
+def _flops(count: int) -> str:
+    return f"{count / 1e6:,.2f} MFLOP" if count else ""
+
+
+def _printable(text: str) -> str:
+    """The text on one line, shortened, without characters that would move a terminal's cursor."""
+    line = "".join(c if c.isprintable() else " " for c in text)
+    return line if len(line) <= 70 else line[:69] + "…"
