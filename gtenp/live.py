@@ -14,7 +14,7 @@ import numpy as np
 from gtenp.batch import pack
 from gtenp.checkpoint import load_weights
 from gtenp.encoder import Encoder
-from gtenp.errors import GtenpError, InputError
+from gtenp.errors import InputError, MissingPackageError
 from gtenp.trace import sentence_values
 
 if TYPE_CHECKING:
@@ -24,10 +24,6 @@ if TYPE_CHECKING:
     from gtenp.batch import Int
     from gtenp.embedder import Embedder
     from gtenp.trace import Array, Values
-
-
-class MissingPackageError(GtenpError):
-    """A package that gtenp does without is needed for this one thing."""
 
 
 def run_gtenp(embedder: Embedder, input_ids: Sequence[Int]) -> list[Values]:

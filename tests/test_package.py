@@ -18,7 +18,7 @@ ROOMS = [
     "errors", "config", "sentence_config", "model_cache", "folders", "package_index", "hub",
     "checkpoint", "unicode_tables", "characters", "tokenizer_files", "batch_encoding", "tokenizer",
     "batch", "reference", "parallel", "kernels", "encoder", "pooling", "similarity", "bert",
-    "saving", "embedder", "torchlike", "trace", "verify", "live", "evaluate", "cli",
+    "saving", "embedder", "torchlike", "trace", "verify", "live", "evaluate", "heatmap", "cli",
 ]  # fmt: skip
 
 
