@@ -228,6 +228,26 @@ def test_a_reader_that_goes_away_ends_it_quietly():
     assert result.stderr == ""
 
 
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        ("embed --model {tiny} a >&-", 2),
+        ("similarity --model {tiny} a b c >&-", 2),
+        ("info {tiny} >&-", 2),
+        ("embed --model {tiny} a -o {folder}/a.npy >&-", 0),
+        ("embed --model {tiny} a >{folder}/a.json 2>&-", 0),
+    ],
+)
+def test_a_closed_standard_output_is_an_error_only_where_something_is_printed(
+    arguments, status, tmp_path
+):
+    command = f"{sys.executable} -m gtenp {arguments.format(tiny=TINY, folder=tmp_path)}"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    assert result.returncode == status
+    closed = "Error: standard output is closed; redirect it to a file, or to /dev/null\n"
+    assert status == 0 or result.stderr == closed
+
+
 def test_version_and_help():
     assert run("--version").stdout.strip() == f"gtenp, version {gtenp.__version__}"
     for verb in ("embed", "similarity", "tokenize", "info", "pull"):
