@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gtenp.batch import pack
-from gtenp.checkpoint import load_weights
-from gtenp.encoder import Encoder
 from gtenp.errors import InputError, MissingPackageError
 from gtenp.trace import sentence_values
 
@@ -27,10 +25,10 @@ if TYPE_CHECKING:
 
 
 def run_gtenp(embedder: Embedder, input_ids: Sequence[Int]) -> list[Values]:
-    """Each text through gtenp's float32 encoder."""
-    encoder = Encoder(load_weights(embedder.transformer_folder, embedder.config), embedder.config)
+    """Each text through the embedder's own float32 encoder."""
     return [
-        _values(embedder, list(encoder.hidden_states(pack([ids.tolist()])))) for ids in input_ids
+        _values(embedder, list(embedder._encoder.hidden_states(pack([ids.tolist()]))))
+        for ids in input_ids
     ]
 
 
