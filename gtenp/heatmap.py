@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     import numpy.typing as npt
+    from matplotlib.figure import Figure
 
     from gtenp.kernels import Float32
 
@@ -156,54 +157,19 @@ def write_picture(
     """
     try:
         import matplotlib as mpl
-        from matplotlib.colors import ListedColormap
-        from matplotlib.figure import Figure
     except ImportError as error:
         raise MissingPackageError(
             f"--{form} draws with matplotlib, and {error.name} is not installed here: "
             "pip install 'gtenp[plot]'"
         ) from error
-    count, labels, places = len(texts), [cut(text, 40) for text in texts], shade(scores)
-    cells = numerals(scores, 2 if count <= 16 else 0)
-    side = min(0.55, 16 / count)  # a cell's, in inches
-    size = min(9.0, side * 72 * 0.8)  # of the labels, in points
-    cell_size = min(size, 1.4 * side * 72 / max(len(cell) for row in cells for cell in row))
-    pitch = 0.6 * size / 72 / side  # a character's width, in cells
-    numbers = (len(str(count)) + 1.5) * pitch
-    left = max(map(columns, labels)) * pitch + numbers
+    labels = [cut(text, 40) for text in texts]
     families, missing = _fonts("".join(labels) + title)
     settings = {"svg.hashsalt": "gtenp", "svg.fonttype": "none", "font.family": families}
+    undated = {"png": {"Software": None}, "svg": {"Creator": None, "Date": None}}[form]
     with mpl.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # told below, once
-        figure = Figure(figsize=((left + count) * side, (count + 1) * side))
-        axes = figure.add_axes((0, 0, 1, 1), xlim=(-left, count), ylim=(count, -1))
-        axes.set_axis_off()
-        axes.pcolormesh(
-            places,
-            cmap=ListedColormap([shade.background for shade in SHADES]),
-            vmin=0,
-            vmax=len(SHADES) - 1,
-            edgecolors="white",
-        )
-
-        def write(x: float, y: float, text: str, **style: Any) -> None:
-            """Text as it stands: a dollar sign begins no formula."""
-            axes.text(x, y, text, parse_math=False, va="center", **style)
-
-        for i, label in enumerate(labels):
-            write(-numbers - 0.2, i + 0.5, label, ha="right", size=size)
-            write(-0.2, i + 0.5, str(i + 1), ha="right", size=size)
-            write(i + 0.5, -0.4, str(i + 1), ha="center", size=size)
-        if cell_size >= 4:
-            for row, column in np.ndindex(places.shape):
-                ink = SHADES[places[row, column]].ink
-                where = column + 0.5, row + 0.5
-                write(*where, cells[row][column], ha="center", size=cell_size, color=ink)
-        write(count, -0.6 - 0.2 / side, title, ha="right", size=11)
-        write(count, count + 0.25 / side, _legend(scores), ha="right", size=9)
-        metadata = {"png": {"Software": None}, "svg": {"Creator": None, "Date": None}}[form]
-        figure.savefig(
-            file, format=form, dpi=150, bbox_inches="tight", pad_inches=0.2, metadata=metadata
+        _square(scores, labels, title).savefig(
+            file, format=form, dpi=150, bbox_inches="tight", pad_inches=0.2, metadata=undated
         )
     if missing and form == "png":
         warnings.warn(
@@ -211,6 +177,46 @@ def write_picture(
             "boxes stand in the picture, --svg and --html keep the text",
             stacklevel=2,
         )
+
+
+def _square(scores: Float32, labels: Sequence[str], title: str) -> Figure:
+    """The figure, in units of cells: x from 0 to N, the labels left of it; y from 0 down to N."""
+    from matplotlib.colors import ListedColormap
+    from matplotlib.figure import Figure
+
+    count, places = len(labels), shade(scores)
+    cells = numerals(scores, 2 if count <= 16 else 0)
+    side = min(0.55, 16 / count)  # a cell's, in inches
+    size = min(9.0, side * 72 * 0.8)  # of the labels, in points
+    head_size = min(size, 1.4 * side * 72 / (len(str(count)) + 1))
+    cell_size = min(size, 1.4 * side * 72 / max(len(cell) for row in cells for cell in row))
+    pitch = 0.6 * size / 72 / side  # about a character's width, in cells
+    numbers = (len(str(count)) + 1.5) * pitch
+    left = max(map(columns, labels)) * pitch + numbers
+
+    figure = Figure(figsize=((left + count) * side, (count + 1) * side))
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(-left, count), ylim=(count, -1))
+    axes.set_axis_off()
+    colours = ListedColormap([shade.background for shade in SHADES])
+    axes.pcolormesh(
+        places, cmap=colours, vmin=0, vmax=len(SHADES) - 1, edgecolors="white", linewidth=2 * side
+    )
+
+    def write(x: float, y: float, text: str, **style: Any) -> None:
+        """Text as it stands: a dollar sign begins no formula."""
+        axes.text(x, y, text, parse_math=False, va="center", **style)
+
+    for i, label in enumerate(labels):
+        write(-numbers - 0.2, i + 0.5, label, ha="right", size=size)
+        write(-0.2, i + 0.5, str(i + 1), ha="right", size=size)
+        write(i + 0.5, -0.4, str(i + 1), ha="center", size=head_size)
+    if cell_size >= 4:  # smaller ones nobody reads
+        for y, x in np.ndindex(places.shape):
+            ink = SHADES[places[y, x]].ink
+            write(x + 0.5, y + 0.5, cells[y][x], ha="center", size=cell_size, color=ink)
+    write(count, -0.6 - 0.2 / side, title, ha="right", size=11)
+    write(count, count + 0.25 / side, _legend(scores), ha="right", size=9)
+    return figure
 
 
 def _legend(scores: Float32) -> str:
