@@ -40,6 +40,10 @@ class UnsupportedModelError(ModelFileError):
     """A model folder asks for something that gtenp does not do; ``path`` names the file."""
 
 
+class MissingPackageError(GtenpError):
+    """A package that gtenp does without is needed for this one thing."""
+
+
 class TruncationWarning(UserWarning):
     """Texts were longer than the model reads and were cut."""
 

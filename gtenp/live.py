@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gtenp.batch import pack
-from gtenp.checkpoint import load_weights
-from gtenp.encoder import Encoder
-from gtenp.errors import GtenpError, InputError
+from gtenp.errors import InputError, MissingPackageError
 from gtenp.trace import sentence_values
 
 if TYPE_CHECKING:
@@ -26,15 +24,11 @@ if TYPE_CHECKING:
     from gtenp.trace import Array, Values
 
 
-class MissingPackageError(GtenpError):
-    """A package that gtenp does without is needed for this one thing."""
-
-
 def run_gtenp(embedder: Embedder, input_ids: Sequence[Int]) -> list[Values]:
-    """Each text through gtenp's float32 encoder."""
-    encoder = Encoder(load_weights(embedder.transformer_folder, embedder.config), embedder.config)
+    """Each text through the embedder's own float32 encoder."""
     return [
-        _values(embedder, list(encoder.hidden_states(pack([ids.tolist()])))) for ids in input_ids
+        _values(embedder, list(embedder._encoder.hidden_states(pack([ids.tolist()]))))
+        for ids in input_ids
     ]
 
 

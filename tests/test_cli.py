@@ -100,18 +100,15 @@ def test_embed_tells_of_a_text_that_was_cut():
 # ── similarity, info ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_similarity_scores_the_first_against_the_others_times_100():
-    result = run("similarity", "--model", TINY, *CARD)
+def test_similarity_of_two_texts_is_one_score_times_100():
+    result = run("similarity", "--model", TINY, *CARD[:2])
     assert result.exit_code == 0
     embedder = Embedder(TINY)
-    embeddings = embedder.encode(CARD)
-    scores = embedder.similarity(embeddings[0], embeddings[1:])[0] * 100
+    score = embedder.similarity(*embedder.encode(CARD[:2]))[0, 0] * 100
     shown = result.stdout.splitlines()
-    assert shown[0] == CARD[0]
-    for line, other, score in zip(shown[1:4], CARD[1:], scores, strict=True):
-        assert line == f"{score:8.2f}  {other}"
-    assert TINY in shown[4]
-    assert "32 dimensions" in shown[4]
+    assert shown[:2] == [CARD[0], f"{score:8.2f}  {CARD[1]}"]
+    assert TINY in shown[2]
+    assert "32 dimensions" in shown[2]
 
 
 def test_info_tells_what_was_understood_to_people_and_to_programs():
@@ -229,6 +226,26 @@ def test_a_reader_that_goes_away_ends_it_quietly():
     command = f"{sys.executable} -m gtenp embed --model {TINY} a b c d e f g | head -c 1"
     result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        ("embed --model {tiny} a >&-", 2),
+        ("similarity --model {tiny} a b c >&-", 2),
+        ("info {tiny} >&-", 2),
+        ("embed --model {tiny} a -o {folder}/a.npy >&-", 0),
+        ("embed --model {tiny} a >{folder}/a.json 2>&-", 0),
+    ],
+)
+def test_a_closed_standard_output_is_an_error_only_where_something_is_printed(
+    arguments, status, tmp_path
+):
+    command = f"{sys.executable} -m gtenp {arguments.format(tiny=TINY, folder=tmp_path)}"
+    result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
+    assert result.returncode == status
+    closed = "Error: standard output is closed; redirect it to a file, or to /dev/null\n"
+    assert status == 0 or result.stderr == closed
 
 
 def test_version_and_help():

@@ -39,7 +39,7 @@ def test_the_scores_of_make_run_are_those_shown():
         check=True,
         timeout=60,
     )
-    assert "\n".join(done.stdout.splitlines()[:4]) in TEXT
+    assert "\n".join(done.stdout.splitlines()[:5]) in TEXT
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\(([\w./-]+)\)", TEXT))

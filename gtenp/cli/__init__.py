@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import os
+import sys
 import warnings
 
 import click
@@ -16,7 +19,7 @@ from gtenp.cli.similarity import similarity
 from gtenp.cli.tokenize import tokenize
 from gtenp.cli.trace import trace
 from gtenp.cli.verify import verify
-from gtenp.errors import GtenpError
+from gtenp.errors import GtenpError, InputError
 
 
 class _Failure(click.ClickException):
@@ -25,9 +28,19 @@ class _Failure(click.ClickException):
     exit_code = 2
 
 
+class _Closed(io.TextIOBase):
+    """A standard output that the caller closed: without it, what is printed would vanish unseen."""
+
+    def write(self, text: str) -> int:  # noqa: ARG002
+        raise InputError("standard output is closed; redirect it to a file, or to /dev/null")
+
+
 class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> object:
         """Run the verb; what a user can mend becomes one sentence, unless --debug was given."""
+        # Python has None for a stream that was closed before it started.
+        sys.stdout = sys.stdout or _Closed()
+        sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, it lasts to the end
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = lambda message, *_: click.echo(

@@ -1,34 +1,107 @@
-"""``gtenp similarity``: how alike the first text is to each of the others."""
+"""``gtenp similarity``: how alike texts are, each to each."""
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gtenp.cli.options import model_option, revision_option
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gtenp.kernels import Float32
+
+_file = click.Path(dir_okay=False, path_type=Path)
+
 
 @click.command()
 @click.argument("text")
 @click.argument("others", nargs=-1, required=True)
+@click.option("--png", type=_file, help="Draw the scores into this file too (gtenp[plot]).")
+@click.option("--svg", type=_file, help="The same as SVG (gtenp[plot]).")
+@click.option("--html", type=_file, help="The same as a web page, with the texts whole.")
 @model_option
 @revision_option
-def similarity(text: str, others: tuple[str, ...], model: str, revision: str | None) -> None:
-    """Score TEXT against each of OTHERS: the model's similarity, mostly the cosine, × 100."""
+def similarity(
+    text: str,
+    others: tuple[str, ...],
+    png: Path | None,
+    svg: Path | None,
+    html: Path | None,
+    model: str,
+    revision: str | None,
+) -> None:
+    """Score TEXT and OTHERS against each other: the model's similarity, mostly the cosine, × 100.
+
+    Of two texts it prints the one score; of more a table, its columns numbered as its rows. On a
+    terminal the scores are shaded, from the least to the greatest of two different texts.
+    """
     start = time.perf_counter()
+    from gtenp import heatmap
     from gtenp.embedder import Embedder
+    from gtenp.folders import new_file
 
     embedder = Embedder(model, revision=revision)
     loaded = time.perf_counter()
-    embeddings = embedder.encode([text, *others])
-    scores = embedder.similarity(embeddings[0], embeddings[1:])[0] * 100
+    texts = [text, *others]
+    embeddings = embedder.encode(texts)
+    scores = embedder.similarity(embeddings, embeddings) * 100
     done = time.perf_counter()
 
-    click.echo(text)
-    for other, score in zip(others, scores, strict=True):
-        click.echo(f"{score:8.2f}  {other}")
+    if png is not None:
+        with new_file(png) as file:
+            heatmap.write_picture(file, scores, texts, model, "png")
+    if svg is not None:
+        with new_file(svg) as file:
+            heatmap.write_picture(file, scores, texts, model, "svg")
+    if html is not None:
+        with new_file(html) as file:
+            heatmap.write_html(file, scores, texts, model)
+    if len(texts) == 2:
+        click.echo(f"{text}\n{scores[0, 1]:8.2f}  {others[0]}")
+    else:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+        for line in heat_table(scores, texts, width):
+            click.echo(line)
     click.echo(
         f"{model}, {embedder.get_embedding_dimension()} dimensions, "
         f"loaded in {loaded - start:.2f} s, embedded in {done - loaded:.3f} s"
     )
+
+
+_TEXT = 20  # the columns that are left to a text, however many scores stand before it
+
+
+def heat_table(scores: Float32, texts: Sequence[str], width: int) -> Iterator[str]:
+    """The lines of a shaded table, each text beside its scores and cut to the width.
+
+    Where the scores are too many for the width they lose their decimals, and where that is not
+    enough the columns are shown in several tables, one below the other.
+    """
+    from gtenp import heatmap
+
+    places, count = heatmap.shade(scores), len(texts)
+    label = len(str(count))
+    for decimals in (2, 0):
+        cells = heatmap.numerals(scores, decimals)
+        cell = max(len(numeral) for row in cells for numeral in row) + 2
+        fitting = max(1, (width - label - _TEXT) // cell)
+        if fitting >= count:
+            break
+    for first in range(0, count, fitting):
+        shown = range(first, min(first + fitting, count))
+        yield " " * label + "".join(f"{column + 1:>{cell - 1}} " for column in shown).rstrip()
+        for i, text in enumerate(texts):
+            row = ""
+            for column in shown:
+                shade = heatmap.SHADES[places[i, column]]
+                numeral = f"{cells[i][column]:>{cell - 1}} "
+                row += click.style(numeral, fg=shade.ink, bg=shade.terminal)
+            room = width - label - cell * len(shown) - 1
+            yield f"{i + 1:>{label}}{row} {heatmap.cut(text, room)}"
