@@ -53,23 +53,30 @@ def pack(input_ids: Sequence[Sequence[int]]) -> PackedBatch:
 
 
 def length_sorted(
-    lengths: Sequence[int], max_tokens: int, max_sequences: int | None = None
+    lengths: Sequence[int], max_tokens: int, max_sequences: int | None = None, threads: int = 1
 ) -> Iterator[list[int]]:
-    """Split the indices 0…n-1, longest first, into batches of at most max_tokens tokens.
+    """Split the indices 0…n-1, longest first, into batches of nearly equal size: max_tokens or
+    less, give or take half a sequence.
 
     Neighbours of like length let attention treat them as one block, and the longest first shows
-    at once whether memory suffices. A sequence longer than max_tokens is a batch by itself.
+    at once whether memory suffices. There are as many batches for each of the threads, so that
+    they end together.
 
     >>> list(length_sorted([3, 9, 4, 2], max_tokens=10))
     [[1], [2, 0, 3]]
     """
+    total = sum(lengths)
+    count = -(-total // (max_tokens * threads)) * threads
     batch: list[int] = []
-    tokens = 0
+    number, tokens = 0, 0
     for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        if batch and (tokens + lengths[index] > max_tokens or len(batch) == max_sequences):
+        # A sequence belongs to the batch in which its middle lies.
+        place = (2 * tokens + lengths[index]) * count // (2 * total) if total else 0
+        if batch and (place > number or len(batch) == max_sequences):
             yield batch
-            batch, tokens = [], 0
+            batch = []
         batch.append(index)
+        number = place
         tokens += lengths[index]
     if batch:
         yield batch

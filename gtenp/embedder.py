@@ -211,8 +211,8 @@ class Embedder:
                     token_embeddings[i] = rows
 
         lengths = [len(ids) for ids in token_ids]
-        max_tokens = min(_MAX_TOKENS, -(-sum(lengths) // self.threads))
-        batches = length_sorted(lengths, max_tokens, 1 if batch_invariant else batch_size)
+        most = 1 if batch_invariant else batch_size
+        batches = length_sorted(lengths, _MAX_TOKENS, most, threads)
         run_each(embed, _with_progress(batches, len(texts), show_progress_bar), threads)
 
         self._refuse_not_finite(embeddings)

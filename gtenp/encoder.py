@@ -40,8 +40,8 @@ if TYPE_CHECKING:
 # their operands in place instead of packing them first.
 _SMALL_PRODUCT = 1_000_000
 
-# Attention scores worked on at once: 768 KiB of float32, which stay near the core.
-_MAX_SCORES = 3 << 16
+# Attention scores worked on at once: 512 KiB of float32, which stay in or near an L2 cache.
+_MAX_SCORES = 1 << 17
 
 
 @functools.cache
@@ -121,7 +121,7 @@ class Encoder:
         self._embeddings_norm = _norm(weights.embeddings_norm, config)
         self._activate_ = kernels.ACTIVATIONS[config.hidden_act]
         self._layers = [_layer(layer, config) for layer in weights.layers]
-        self._tile = 256
+        self._tile = 512
         if _small_kernels():
             self._tile = max(8, _SMALL_PRODUCT // (32 * config.hidden_size) // 8 * 8)
 
