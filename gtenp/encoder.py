@@ -120,7 +120,7 @@ class Encoder:
         self._embeddings = replace(weights, layers=())
         self._embeddings_norm = _norm(weights.embeddings_norm, config)
         self._activate_ = kernels.ACTIVATIONS[config.hidden_act]
-        self._layers = [_layer(layer, config) for layer in weights.layers]
+        self._layers = _layers(weights, config)
         self._tile = 512
         if _small_kernels():
             self._tile = max(8, _SMALL_PRODUCT // (32 * config.hidden_size) // 8 * 8)
@@ -279,31 +279,49 @@ def _shares(total: int, threads: int) -> list[range]:
     return [range(a, b) for a, b in itertools.pairwise(edges)]
 
 
-def _layer(layer: Layer, config: BertConfig) -> _Layer:
-    scale = kernels.EXPONENT_SCALE / math.sqrt(config.head_size)
-    query = Linear(layer.query.weight * np.float32(scale), layer.query.bias * np.float32(scale))
-    return _Layer(
-        query_key_value=_dense(query, layer.key, layer.value),
-        attention_output=_dense(layer.attention_output),
-        attention_norm=_norm(layer.attention_norm, config),
-        intermediate=_dense(layer.intermediate),
-        output=_dense(layer.output),
-        output_norm=_norm(layer.output_norm, config),
-    )
+def _layers(weights: BertWeights, config: BertConfig) -> list[_Layer]:
+    """All layers' weights as the fast pass wants them, in one array: NumPy asks for huge pages for
+    arrays of 4 MB or more, and the weights of a layer alone would be too small.
+    """
+    scale = np.float32(kernels.EXPONENT_SCALE / math.sqrt(config.head_size))
+    room = np.empty(sum(_size(layer) for layer in weights.layers), np.float32)
+
+    def dense(*linears: Linear) -> _Dense:
+        """The product with all of them at once."""
+        nonlocal room
+        size_in = linears[0].weight.shape[1]
+        columns = [len(linear.bias) for linear in linears]
+        width = min(map(_block_width, columns))
+        size = sum(columns) * size_in
+        blocks, room = room[:size].reshape(-1, size_in, width), room[size:]
+        at = 0
+        for linear in linears:
+            stored = linear.weight.reshape(-1, width, size_in)  # [out / W, W, in]
+            blocks[at : at + len(stored)] = stored.transpose(0, 2, 1)
+            at += len(stored)
+        return _Dense(blocks, _float32(np.concatenate([linear.bias for linear in linears])))
+
+    def layer_of(layer: Layer) -> _Layer:
+        query = Linear(layer.query.weight * scale, layer.query.bias * scale)
+        return _Layer(
+            query_key_value=dense(query, layer.key, layer.value),
+            attention_output=dense(layer.attention_output),
+            attention_norm=_norm(layer.attention_norm, config),
+            intermediate=dense(layer.intermediate),
+            output=dense(layer.output),
+            output_norm=_norm(layer.output_norm, config),
+        )
+
+    return [layer_of(layer) for layer in weights.layers]
 
 
-def _dense(*linears: Linear) -> _Dense:
-    """The product with all of them at once."""
-    size_in = linears[0].weight.shape[1]
-    columns = [len(linear.bias) for linear in linears]
-    width = min(map(_block_width, columns))
-    blocks = np.empty((sum(columns) // width, size_in, width), np.float32)
-    at = 0
-    for linear in linears:
-        stored = linear.weight.reshape(-1, width, size_in)  # [out / W, W, in]
-        blocks[at : at + len(stored)] = stored.transpose(0, 2, 1)
-        at += len(stored)
-    return _Dense(blocks, _float32(np.concatenate([linear.bias for linear in linears])))
+def _size(layer: Layer) -> int:
+    """Numbers in the layer's matrices."""
+    linears = (
+        layer.query, layer.key, layer.value, layer.attention_output, layer.intermediate,
+        layer.output,
+    )  # fmt: skip
+    return sum(linear.weight.size for linear in linears)
 
 
 def _norm(norm: LayerNorm, config: BertConfig) -> _Norm:

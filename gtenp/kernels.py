@@ -6,6 +6,7 @@ named here are against float64 and are asserted by tests/test_kernels.py.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 
@@ -140,10 +141,8 @@ def _in_blocks_(x: Float32, function: Callable[[Float32, Float32], None]) -> Non
 
 def layer_norm_(x: Float32, weight: Float32, bias: Float32, eps: float) -> None:
     """reference.layer_norm in place: x [T, H], weight [H], bias [H]. Max error: 2e-6."""
-    size = x.shape[1]
-    ones = np.ones(size, np.float32)  # a product sums rows fastest
-    x -= (x @ ones / np.float32(size))[:, None]
-    variance = ((x * x) @ ones).astype(np.float64) / size
+    x -= (x @ _constant_row(x.shape[1], 1 / x.shape[1]))[:, None]  # a product sums rows fastest
+    variance = np.vecdot(x, x) / np.float64(x.shape[1])  # of double precision, as all of its line
     x *= (1.0 / np.sqrt(variance + eps)).astype(np.float32)[:, None]
     x *= weight
     x += bias
@@ -184,5 +183,10 @@ def attend(query: Float32, key: Float32, value: Float32, context: Float32) -> No
 
 def _row_sums(x: Float32) -> Float32:
     """[..., R, S] -> [..., R, 1], as a product with ones: five times as fast as sum(axis=-1)."""
-    sums: Float32 = x.reshape(-1, x.shape[-1]) @ np.ones(x.shape[-1], np.float32)
+    sums: Float32 = x.reshape(-1, x.shape[-1]) @ _constant_row(x.shape[-1], 1.0)
     return sums.reshape(*x.shape[:-1], 1)
+
+
+@functools.lru_cache(maxsize=1024)
+def _constant_row(size: int, value: float) -> Float32:
+    return np.full(size, value, np.float32)
