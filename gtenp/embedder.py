@@ -194,7 +194,7 @@ class Embedder:
         embeddings = np.empty((len(texts), self._dimension), np.float32)
         token_embeddings: list[Any] = [None] * len(texts)
         # Several texts are shared between threads as batches, a single one by its rows.
-        threads = min(self.threads, len(texts))
+        threads = max(1, min(self.threads, len(texts)))
         threads_a_batch = self.threads if len(texts) == 1 and not batch_invariant else 1
 
         def embed(indices: list[int]) -> None:
@@ -205,6 +205,7 @@ class Embedder:
                 with blas_threads(1):
                     for head in self._heads:  # dense, normalize and so on, as modules.json lists
                         vectors = head(vectors)
+            self._refuse_not_finite(vectors)
             embeddings[indices] = vectors
             if output_value != "sentence_embedding":
                 for i, rows in zip(indices, batch.split(hidden_states), strict=True):
@@ -215,7 +216,6 @@ class Embedder:
         batches = length_sorted(lengths, _MAX_TOKENS, most, threads)
         run_each(embed, _with_progress(batches, len(texts), show_progress_bar), threads)
 
-        self._refuse_not_finite(embeddings)
         embeddings = embeddings[:, : truncate_dim or self.truncate_dim]
         if normalize_embeddings and output_value:
             embeddings = normalize(embeddings)

@@ -73,7 +73,7 @@ def with_threads(
     runtimes: Runtimes, settings: dict[str, Setting], rounds: int, step: int
 ) -> dict[str, dict[str, list[float]]]:
     """Tokens per second of mixed text with one thread and with all, each in turn."""
-    together = {peer: settings[peer] for peer in PEERS if peer in settings}
+    together = {peer: settings[peer] for peer in (*PEERS, "limit") if peer in settings}
     alone = {peer: Setting(1, setting.budget) for peer, setting in together.items()}
     rates: dict[str, dict[str, list[float]]] = {"1": {}, str(runtimes.threads): {}}
     with Runtimes(runtimes.files, runtimes.texts, 1) as one:

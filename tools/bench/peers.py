@@ -8,6 +8,7 @@ inside, since a process loads one runtime only.
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -206,9 +207,15 @@ def limit(files: Files, threads: int, lanes: int) -> Embed:  # noqa: ARG001
     heads = config["num_attention_heads"]
     random = np.random.default_rng(0)
     shapes = [(hidden, 3 * hidden), (hidden, hidden), (hidden, inner), (inner, hidden)]
+    sizes = [math.prod(shape) for shape in shapes]
+    # In one array, as gtenp has them: so they get huge pages.
+    room = random.standard_normal((config["num_hidden_layers"], sum(sizes)), np.float32)
     layers = [
-        [random.standard_normal(shape, np.float32) for shape in shapes]
-        for _ in range(config["num_hidden_layers"])
+        [
+            part.reshape(shape)
+            for part, shape in zip(np.split(row, np.cumsum(sizes)[:-1]), shapes, strict=True)
+        ]
+        for row in room
     ]
     own = threading.local()  # each lane's arrays, made once
 

@@ -84,10 +84,11 @@ def _goals(found: list[Goal]) -> str:
             f"{goal.sign} {goal.bound:g}{goal.unit}",
             "not measured" if goal.found is None else f"{goal.found:.3g}{goal.unit}",
             "met" if goal.met else "**not met**",
+            "" if goal.limit is None else f"{goal.limit:.3g}",
         ]
         for goal in found
     ]
-    return table(["gtenp", "goal", "found", ""], rows)
+    return table(["gtenp", "goal", "found", "", "*limit*"], rows)
 
 
 def _layers(models: Results) -> str:

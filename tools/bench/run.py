@@ -111,7 +111,7 @@ def compare(
         say("throughput,", corpus)
     for length in measure.LATENCY_LENGTHS:
         found["latency"][str(length)] = measure.latency(
-            runtimes, [p for p in peers if p != "limit"], length, plan.latency_seconds, plan.rounds
+            runtimes, peers, length, plan.latency_seconds, plan.rounds
         )
     say("latency")
     return {**found, "missing": runtimes.missing}
