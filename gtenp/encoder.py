@@ -26,7 +26,7 @@ import numpy as np
 
 from gtenp import kernels
 from gtenp.checkpoint import Linear
-from gtenp.parallel import blas_libraries, blas_threads, run_each
+from gtenp.parallel import available_cpus, blas_libraries, blas_threads, run_each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -281,47 +281,52 @@ def _shares(total: int, threads: int) -> list[range]:
 
 def _layers(weights: BertWeights, config: BertConfig) -> list[_Layer]:
     """All layers' weights as the fast pass wants them, in one array: NumPy asks for huge pages for
-    arrays of 4 MB or more, and the weights of a layer alone would be too small.
+    arrays of 4 MB or more, and a single weight is often too small.
     """
+    hidden, inner = config.hidden_size, config.intermediate_size
+    count = len(weights.layers)
+    room = np.empty((count, 4 * hidden * hidden + 2 * hidden * inner), np.float32)
+    layers: dict[int, _Layer] = {}
+
+    def make(i: int) -> None:
+        layers[i] = _layer(weights.layers[i], config, room[i])
+
+    run_each(make, iter(range(count)), min(available_cpus(), count))
+    return [layers[i] for i in range(count)]
+
+
+def _layer(layer: Layer, config: BertConfig, room: Float32) -> _Layer:
+    """The layer with its matrices laid out in the room: [numbers in all of them]."""
     scale = np.float32(kernels.EXPONENT_SCALE / math.sqrt(config.head_size))
-    room = np.empty(sum(_size(layer) for layer in weights.layers), np.float32)
-
-    def dense(*linears: Linear) -> _Dense:
-        """The product with all of them at once."""
-        nonlocal room
-        size_in = linears[0].weight.shape[1]
-        columns = [len(linear.bias) for linear in linears]
-        width = min(map(_block_width, columns))
-        size = sum(columns) * size_in
-        blocks, room = room[:size].reshape(-1, size_in, width), room[size:]
-        at = 0
-        for linear in linears:
-            stored = linear.weight.reshape(-1, width, size_in)  # [out / W, W, in]
-            blocks[at : at + len(stored)] = stored.transpose(0, 2, 1)
-            at += len(stored)
-        return _Dense(blocks, _float32(np.concatenate([linear.bias for linear in linears])))
-
-    def layer_of(layer: Layer) -> _Layer:
-        query = Linear(layer.query.weight * scale, layer.query.bias * scale)
-        return _Layer(
-            query_key_value=dense(query, layer.key, layer.value),
-            attention_output=dense(layer.attention_output),
-            attention_norm=_norm(layer.attention_norm, config),
-            intermediate=dense(layer.intermediate),
-            output=dense(layer.output),
-            output_norm=_norm(layer.output_norm, config),
-        )
-
-    return [layer_of(layer) for layer in weights.layers]
+    query = Linear(layer.query.weight * scale, layer.query.bias * scale)
+    products = [
+        (query, layer.key, layer.value), (layer.attention_output,), (layer.intermediate,),
+        (layer.output,),
+    ]  # fmt: skip
+    sizes = [sum(linear.weight.size for linear in linears) for linears in products]
+    rooms = np.split(room, np.cumsum(sizes)[:-1])
+    query_key_value, attention_output, intermediate, output = map(_dense, products, rooms)
+    return _Layer(
+        query_key_value=query_key_value,
+        attention_output=attention_output,
+        attention_norm=_norm(layer.attention_norm, config),
+        intermediate=intermediate,
+        output=output,
+        output_norm=_norm(layer.output_norm, config),
+    )
 
 
-def _size(layer: Layer) -> int:
-    """Numbers in the layer's matrices."""
-    linears = (
-        layer.query, layer.key, layer.value, layer.attention_output, layer.intermediate,
-        layer.output,
-    )  # fmt: skip
-    return sum(linear.weight.size for linear in linears)
+def _dense(linears: tuple[Linear, ...], room: Float32) -> _Dense:
+    """The product with all of them at once."""
+    size_in = linears[0].weight.shape[1]
+    width = min(_block_width(len(linear.bias)) for linear in linears)
+    blocks = room.reshape(-1, size_in, width)
+    at = 0
+    for linear in linears:
+        stored = linear.weight.reshape(-1, width, size_in)  # [out / W, W, in]
+        blocks[at : at + len(stored)] = stored.transpose(0, 2, 1)
+        at += len(stored)
+    return _Dense(blocks, _float32(np.concatenate([linear.bias for linear in linears])))
 
 
 def _norm(norm: LayerNorm, config: BertConfig) -> _Norm:

@@ -17,10 +17,17 @@ from typing import Any
 from peers import Files
 
 HERE = Path(__file__).parent
-# Set on some machines to make sums reproducible; they choose slower kernels.
-PINNED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+# The first four are set on some machines to make sums reproducible, and choose slower kernels or
+# other threads; the last would have a cold start compile gtenp anew, but no installed peer.
+UNSET = (
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_L2_SIZE",
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "PYTHONDONTWRITEBYTECODE",
+)
 ENVIRONMENT = {
-    **{k: v for k, v in os.environ.items() if k not in PINNED},
+    **{k: v for k, v in os.environ.items() if k not in UNSET},
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
