@@ -273,7 +273,7 @@ class Encoder:
 
 def _shares(total: int, threads: int) -> list[range]:
     """Cut the rows into shares of about the same size, one a thread: at least one share."""
-    least = 16 if _small_kernels() else 64
+    least = 16 if _small_kernels() else 128
     count = max(1, min(threads, total // least))
     edges = [total * i // count for i in range(count + 1)]
     return [range(a, b) for a, b in itertools.pairwise(edges)]

@@ -155,7 +155,7 @@ def test_a_failure_in_one_share_reaches_the_caller(monkeypatch):
 
     monkeypatch.setattr(embedder._encoder, "_attend", fail_elsewhere)
     with pytest.raises(MemoryError, match="planted"):
-        embedder._encoder.forward(pack([list(range(64))] * 2), 2)
+        embedder._encoder.forward(pack([list(range(64))] * 4), 2)
 
 
 def test_callers_own_threads_may_encode_at_the_same_time():
@@ -223,6 +223,6 @@ def test_an_interrupt_between_threads_stops_those_that_run(second_thread_fails):
 def test_a_share_without_a_thread_leaves_nobody_waiting(second_thread_fails):
     encoder = Embedder(DATA / "tiny", threads=1)._encoder
     with pytest.raises(KeyboardInterrupt):
-        encoder.forward(pack([list(range(64))] * 3), 3)
+        encoder.forward(pack([list(range(64))] * 6), 3)
     second_thread_fails[0].join(timeout=10)
     assert not second_thread_fails[0].is_alive()
