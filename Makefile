@@ -73,7 +73,7 @@ conformance-kit: .venv/installed ## write a folder with which a port of BERT tes
 	@$(BIN)/python tools/make_conformance_kit.py conformance-kit
 
 .PHONY: bench
-bench: .venv-bench/installed ## gtenp beside its peers: writes docs/bench (20 minutes, quiet machine)
+bench: .venv-bench/installed ## gtenp beside its peers: writes docs/bench (half an hour, quiet machine)
 	@$(BENCH) docs/bench
 
 .PHONY: bench-quick

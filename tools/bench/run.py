@@ -54,9 +54,9 @@ class Plan:
 
 
 FULL = Plan(
-    mixed=320,
+    mixed=200,
     short=512,
-    chunks=24,
+    chunks=16,
     sizes=(1_000, 10_000, 100_000),
     rounds=5,
     fewer_rounds=3,
