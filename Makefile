@@ -47,7 +47,7 @@ test-blas: .venv/test ## run the numeric tests under several of OpenBLAS's kerne
 	done
 
 .PHONY: test-pythons
-test-pythons: .venv/test ## run the suite on each Python, 3.10 to 3.13, found here
+test-pythons: .venv/test ## run the suite on each other Python, 3.10 to 3.13, found here
 	@$(BIN)/gtenp pull $(MODEL) --from index > /dev/null
 	@$(BIN)/python tools/test_pythons.py
 

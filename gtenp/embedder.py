@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 # Tokens that go through the model at once: enough rows for the matrix product's full speed, few
 # enough that a layer's activations stay in the last level of cache.
-_MAX_TOKENS = 2048
+MAX_TOKENS = 1024
 
 
 class Embedder:
@@ -213,7 +213,7 @@ class Embedder:
 
         lengths = [len(ids) for ids in token_ids]
         most = 1 if batch_invariant else batch_size
-        batches = length_sorted(lengths, _MAX_TOKENS, most, threads)
+        batches = length_sorted(lengths, MAX_TOKENS, most, threads)
         run_each(embed, _with_progress(batches, len(texts), show_progress_bar), threads)
 
         embeddings = embeddings[:, : truncate_dim or self.truncate_dim]

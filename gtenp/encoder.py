@@ -1,16 +1,34 @@
 """The fast forward pass: the arithmetic of reference.py on a PackedBatch, in float32.
 
-It differs from the reference in order, not in meaning:
-- No padding: the matrix products see all texts' tokens as one [T, H] matrix.
-- Query, key and value are one product, with log2(e)/√D folded into the query's weights: the softmax
-  then works with 2^x, which NumPy computes twice as fast as e^x.
-- Rows go through the feed-forward network a tile at a time, so that a tile's 4·H wide activations
-  stay in the L2 cache from the product through the GELU to the next product.
-- Attention runs over runs of texts of equal length, and over slabs of their queries, for the same
-  reason. The keys are transposed once: the product with them is then nearly twice as fast.
-- Weights are stored in blocks of columns where OpenBLAS has kernels for small products (see
-  ``_block_width``).
-- A text on its own is shared between threads by rows (see ``_share``).
+It differs from the reference in order, not in meaning. What each difference gains was measured with
+all-MiniLM-L6-v2, one thread, on a Zen 3 core (AVX2, OpenBLAS's Haswell kernel, NumPy 2.4), by taking
+it away: so much longer took mixed text (docstrings, median 27 tokens) and texts of 512 tokens. What
+is for AVX-512 was measured on such a CPU.
+
+                                                                        mixed    512
+    no padding: products see all texts' tokens as one [T, H] matrix       4 %    0 %   (rows saved)
+    texts of one length attend together, in one call                      2 %    2 %   (short: 5 %)
+    attention in slabs of queries and heads that stay near the core       1 %   20 %
+    e^x or 2^x, whichever NumPy computes in the CPU's vector unit         3 %   13 %
+    no maximum taken from the scores; the sums show where it was needed   2 %    5 %
+    the softmax's division left to the context, D wide and not S          1 %   10 %
+    rows summed as a product with ones                                    3 %    1 %
+    GELU without an exponential                                           5 %    5 %
+    layer norm with row sums as products                                  1 %    3 %
+    weights in one array, which gets huge pages                           2 %          (8 tokens: 7 %)
+
+Query, key and value are one product because that is simpler, and 1/√D is folded into the query's
+weights, with log2(e) where the base is 2.
+
+Where OpenBLAS has kernels for small products, as for AVX-512, weights are stored in blocks of
+columns: a product of 8 rows is 2.5 times as fast, one text of 8 tokens takes half the time, and 512
+tokens 7 % longer. There keys are transposed once, which nearly doubles the speed of their product,
+and rows go through in tiles that keep each product small. Elsewhere a tile only bounds memory: it
+gains nothing in time.
+
+A single text is shared between threads by rows, or, where it is short, left to BLAS's own threads:
+each share would read all weights. With two threads 8 tokens take 0.75 of the time so. A layer makes
+some 60 calls of NumPy, 0.5 to 1.5 µs each: a tenth of the time of 8 tokens, nothing at 512.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import contextlib
 import contextvars
 import functools
 import os
+import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -23,7 +24,9 @@ Item = TypeVar("Item")
 
 def available_cpus() -> int:
     """The CPUs that this process may use: its affinity, and its container's quota rounded up."""
-    if hasattr(os, "sched_getaffinity"):
+    if sys.version_info >= (3, 13):
+        allowed = os.process_cpu_count() or 1
+    elif hasattr(os, "sched_getaffinity"):
         allowed = len(os.sched_getaffinity(0))
     else:
         allowed = os.cpu_count() or 1

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 from conftest import DATA
 from golden import HIDDEN_TOLERANCE, Golden
@@ -55,3 +58,24 @@ def test_packed_equals_one_at_a_time_for_any_composition(sequences):
 
 def test_an_empty_batch_gives_no_rows():
     assert ENCODER.forward(pack([])).shape == (0, 32)
+
+
+def test_loading_a_model_takes_at_most_1_6_times_its_file_in_memory(minilm):
+    script = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from peak_memory import peak_megabytes
+from gtenp import Embedder
+before = peak_megabytes()
+Embedder(sys.argv[2])
+print(peak_megabytes() - before)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(DATA.parent), str(minilm)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    file_size = (minilm / "model.safetensors").stat().st_size / 2**20
+    assert int(done.stdout) <= 1.6 * file_size

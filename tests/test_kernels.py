@@ -93,3 +93,13 @@ def test_attention_equals_the_reference_and_does_not_overflow(size):
     scores = query.astype(np.float64) @ key.astype(np.float64).transpose(0, 2, 1)
     expected = reference.softmax(scores) @ value
     assert np.abs(context - expected).max() <= 1e-6 * max(1.0, size)
+
+
+@pytest.mark.parametrize("size", [0.0, 1.0, 30.0, 1e4])
+def test_each_row_of_the_softmax_sums_to_one(size):
+    rng = np.random.default_rng(3)
+    query, key = rng.normal(0, 1, (2, 12, 40, 32)).astype(np.float32)
+    query *= np.float32(size)
+    context = np.empty_like(query)
+    kernels.attend(query, np.swapaxes(key, -1, -2), np.ones_like(key), context)
+    assert np.abs(context - 1).max() <= 1e-6  # of values that are all 1, each row's sum

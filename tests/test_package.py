@@ -19,7 +19,7 @@ ROOMS = [
     "checkpoint", "unicode_tables", "characters", "tokenizer_files", "batch_encoding", "tokenizer",
     "batch", "reference", "parallel", "kernels", "encoder", "pooling", "similarity", "bert",
     "saving", "embedder", "torchlike", "trace", "explain", "explain_page", "verify", "live",
-    "evaluate", "heatmap", "cli",
+    "evaluate", "heatmap", "benchmark", "cli",
 ]  # fmt: skip
 
 

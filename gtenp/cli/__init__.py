@@ -10,6 +10,7 @@ import warnings
 import click
 
 from gtenp import __version__
+from gtenp.cli.bench import bench
 from gtenp.cli.embed import embed
 from gtenp.cli.evaluate import evaluate
 from gtenp.cli.explain import explain
@@ -62,5 +63,5 @@ def main(debug: bool) -> None:
     """BERT sentence embeddings in pure NumPy."""
 
 
-for _verb in (embed, similarity, tokenize, explain, info, pull, trace, verify, evaluate):
+for _verb in (embed, similarity, tokenize, explain, info, pull, trace, verify, evaluate, bench):
     main.add_command(_verb)

@@ -8,6 +8,8 @@ import re
 from importlib.metadata import version
 from pathlib import Path
 
+from gtenp.benchmark import cpu
+
 PACKAGES = (
     "numpy",
     "onnxruntime",
@@ -24,12 +26,10 @@ FEATURES = re.compile(r"avx\w*|fma|f16c|amx\w*|asimd\w*|sve\w*|bf16|i8mm")
 
 def describe(blas: list[dict], threads: int) -> dict[str, object]:
     """CPU, system, versions; `blas` is what threadpoolctl found in gtenp's process."""
-    cpuinfo = Path("/proc/cpuinfo").read_text()
-    model = re.search(r"model name\s*: (.*)", cpuinfo)
-    flags = re.search(r"(?:flags|Features)\s*: (.*)", cpuinfo)
+    flags = re.search(r"(?:flags|Features)\s*: (.*)", Path("/proc/cpuinfo").read_text())
     found = next(info for info in blas if info["user_api"] == "blas")
     return {
-        "cpu": model.group(1) if model else platform.machine(),
+        "cpu": cpu(),
         "features": [f for f in flags.group(1).split() if FEATURES.fullmatch(f)] if flags else [],
         "cpus": os.cpu_count(),
         "threads": threads,

@@ -7,8 +7,6 @@ inside, since a process loads one runtime only.
 
 from __future__ import annotations
 
-import json
-import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -202,53 +200,15 @@ def limit(files: Files, threads: int, lanes: int) -> Embed:  # noqa: ARG001
     """The matrix products of the forward pass and nothing else, at NumPy's speed: what is left
     when all the rest of the model costs no time. Its vectors mean nothing.
     """
-    config = json.loads((files.folder / "config.json").read_text())
-    hidden, inner = config["hidden_size"], config["intermediate_size"]
-    heads = config["num_attention_heads"]
-    random = np.random.default_rng(0)
-    shapes = [(hidden, 3 * hidden), (hidden, hidden), (hidden, inner), (inner, hidden)]
-    sizes = [math.prod(shape) for shape in shapes]
-    # In one array, as gtenp has them: so they get huge pages.
-    room = random.standard_normal((config["num_hidden_layers"], sum(sizes)), np.float32)
-    layers = [
-        [
-            part.reshape(shape)
-            for part, shape in zip(np.split(row, np.cumsum(sizes)[:-1]), shapes, strict=True)
-        ]
-        for row in room
-    ]
-    own = threading.local()  # each lane's arrays, made once
+    from gtenp.benchmark import MatrixProducts
+    from gtenp.config import BertConfig
 
-    def array(name: str, *shape: int) -> np.ndarray:
-        size = int(np.prod(shape))
-        found = own.__dict__.get(name)
-        if found is None or found.size < size:
-            found = own.__dict__[name] = random.standard_normal(size, np.float32)
-        return found[:size].reshape(shape)
-
-    def attend(count: int, length: int) -> None:
-        """q kᵀ and its product with v: `count` sequences of one length."""
-        query, key, value, context = (
-            array(name, count, heads, length, hidden // heads) for name in "qkvc"
-        )
-        scores = array("scores", count, heads, length, length)
-        np.matmul(query, key.swapaxes(-1, -2), out=scores)
-        np.matmul(scores, value, out=context)
+    config = BertConfig.from_folder(files.folder)
+    products = MatrixProducts(config)
 
     def embed(batch: list[Text]) -> np.ndarray:
-        lengths = [len(text.input_ids) for text in batch]
-        total = sum(lengths)
-        for layer in layers:
-            for weight in layer:
-                size_in, size_out = weight.shape
-                x = array(f"in{size_in}", total, size_in)
-                np.matmul(x, weight, out=array(f"out{size_out}", total, size_out))
-            for length in sorted(set(lengths)):
-                count = lengths.count(length)
-                most = max(1, (1 << 18) // (heads * length * length))  # scores stay in cache
-                for first in range(0, count, most):
-                    attend(min(most, count - first), length)
-        return np.zeros((len(batch), hidden), np.float32)
+        products([len(text.input_ids) for text in batch])
+        return np.zeros((len(batch), config.hidden_size), np.float32)
 
     return embed
 

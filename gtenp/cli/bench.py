@@ -1,0 +1,46 @@
+"""``gtenp bench``: how fast this model is on this machine."""
+
+from __future__ import annotations
+
+import click
+
+from gtenp.cli.options import model_option, revision_option
+
+
+@click.command()
+@model_option
+@revision_option
+def bench(model: str, revision: str | None) -> None:
+    """Measure tokens per second, latency, and the share of what this machine allows, in a minute.
+
+    The limit is what NumPy's matrix products alone would reach, with no other work between them.
+    """
+    import numpy as np
+
+    from gtenp import benchmark
+    from gtenp.embedder import Embedder
+
+    embedder = Embedder(model, revision=revision)
+    config, most = embedder.config, embedder.max_seq_length
+    library, kernel = benchmark.blas()
+    click.echo(
+        f"{model}: {config.num_hidden_layers} layers, {config.hidden_size} wide; "
+        f"{embedder.threads} threads\n"
+        f"{benchmark.cpu()}; NumPy {np.__version__}, {library}, kernel {kernel}\n"
+    )
+    click.echo(f"{'many texts':<32}{'tokens/s':>10}{'limit':>10}{'share':>8}")
+    texts = benchmark.mixed_texts()
+    for name, chosen in (
+        ("docstrings of Python's built-ins", texts),
+        (f"{most} tokens each", [benchmark.text_of(most)] * 8 * embedder.threads),
+    ):
+        many = benchmark.throughput(embedder, name, chosen, benchmark.SECONDS)
+        click.echo(f"{many.name:<32}{many.rate:>10,.0f}{many.limit:>10,.0f}{many.share:>8.2f}")
+    click.echo(f"\n{'one text':<32}{'p50 ms':>10}{'p99 ms':>10}")
+    for length in benchmark.LATENCY_LENGTHS:
+        if length <= most:
+            one = benchmark.latency(embedder, benchmark.text_of(length), benchmark.SECONDS)
+            click.echo(f"{f'{one.tokens} tokens':<32}{one.p50:>10.2f}{one.p99:>10.2f}")
+    hint = benchmark.machine_hint()
+    if hint:
+        click.echo(f"\n{hint}")
