@@ -2,8 +2,8 @@
 
 It differs from the reference in order, not in meaning. What each difference gains was measured by
 taking it away: so much longer took mixed text (docstrings, median 27 tokens) and texts of 512
-tokens, with all-MiniLM-L6-v2 and one thread, on a Zen 3 core (AVX2, OpenBLAS's Haswell kernel, NumPy
-2.4). What is for AVX-512 was measured on such a CPU.
+tokens, with all-MiniLM-L6-v2 and one thread, on a Zen 3 core (AVX2, OpenBLAS's Haswell kernel,
+NumPy 2.4). What is for AVX-512 was measured on such a CPU.
 
                                                                         mixed    512
     no padding: products see all texts' tokens as one [T, H] matrix      23 %    0 %   (in rows)
