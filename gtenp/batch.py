@@ -59,8 +59,8 @@ def length_sorted(
     less, give or take half a sequence.
 
     Neighbours of like length let attention treat them as one block, and the longest first shows
-    at once whether memory suffices. There are as many batches for each of the threads, so that
-    they end together.
+    at once whether memory suffices. Where the sequences are many, there are as many batches for
+    each of the threads, so that they end together.
 
     >>> list(length_sorted([3, 9, 4, 2], max_tokens=10))
     [[1], [2, 0, 3]]

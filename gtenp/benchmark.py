@@ -1,4 +1,5 @@
-"""How fast gtenp is on this machine, and what bounds it: what ``gtenp bench`` measures in a minute.
+"""How fast gtenp is on this machine, and what bounds it: what ``gtenp bench`` measures: in a minute
+with a small model, in longer with a large one.
 
 A forward pass is matrix products and little else. How fast NumPy's BLAS takes these alone is the
 limit; the share of it that is reached says how much all other work costs.
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from gtenp.embedder import Embedder
     from gtenp.kernels import Float32
 
-SECONDS = 10.0  # for each of the six figures
+SECONDS = 10.0  # for each line of figures; four rounds at least
 LATENCY_LENGTHS = (8, 32, 128, 512)
 
 # Attention scores that are multiplied at once: 1 MiB of float32.
@@ -101,8 +102,8 @@ def latency(embedder: Embedder, text: str, seconds: float = SECONDS) -> Latency:
 
 
 def _rounds(runs: Sequence[Callable[[], object]], seconds: float) -> list[tuple[float, ...]]:
-    """Call each in turn, for about so long: seconds of each, a row a round. One round is left out,
-    for what is new to the caches takes longer.
+    """Call each in turn until so long has passed: what each call took, a row a round. The first
+    round is left out, for what is new to the caches takes longer.
     """
 
     def timed(run: Callable[[], object]) -> float:
@@ -150,7 +151,10 @@ class MatrixProducts:
         ends = np.cumsum([math.prod(shape) for shape in shapes])
         room = np.full((config.num_hidden_layers, ends[-1]), 1e-3, np.float32)
         self._layers = [
-            [part.reshape(shape) for part, shape in zip(np.split(row, ends[:-1]), shapes)]  # noqa: B905
+            [
+                part.reshape(shape)
+                for part, shape in zip(np.split(row, ends[:-1]), shapes, strict=True)
+            ]
             for row in room
         ]
         self._own = threading.local()

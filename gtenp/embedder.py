@@ -168,7 +168,8 @@ class Embedder:
         ``batch_size`` caps the texts that go through the model at once; without it a token budget
         alone decides. A text's vector depends on its neighbours by less than 1e-6, and not by a
         bit where ``batch_invariant`` is true: then each text goes through the model by itself, in
-        one thread, which costs short texts most of their speed.
+        one thread, and short ones take about three times as long. The ranges of ``precision``
+        "int8" and "uint8" still come from all texts.
 
         ``truncate_dim`` keeps the first values of each vector; of a model whose vectors have length
         1, what is kept no longer has, unless ``normalize_embeddings`` is true, which normalises at

@@ -117,7 +117,9 @@ class _Layer:
 
 
 class _Workspace(threading.local):
-    """A thread's arrays: each is made once, grown when need be, and used again by every layer."""
+    """A thread's arrays: each is made once, grown when need be, and used again by every layer and
+    every later pass. They are kept as long as the thread lives.
+    """
 
     def array(self, name: str, *shape: int) -> Float32:
         size = math.prod(shape)
@@ -149,11 +151,11 @@ class Encoder:
         With several threads, each takes a share of the rows; of few rows all are left to BLAS's
         own threads, for each share would read all weights.
         """
-        x = self._embed(batch)
-        shares = _shares(len(x), threads)
+        total = len(batch.input_ids)
+        shares = _shares(total, threads)
         barrier = threading.Barrier(len(shares))
         # With two buffers, one share may write the next layer's keys while another reads these.
-        buffers = [self._buffer(len(x), _workspace, i) for i in range(min(2, len(shares)))]
+        buffers = [self._buffer(total, _workspace, i) for i in range(min(2, len(shares)))]
 
         def run(rows: range) -> None:
             try:
@@ -167,6 +169,7 @@ class Encoder:
                 raise
 
         with blas_threads(threads if len(shares) == 1 else 1):
+            x = self._embed(batch)
             try:
                 run_each(run, iter(shares), len(shares))
             except BaseException:

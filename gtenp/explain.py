@@ -118,6 +118,7 @@ def explain(embedder: Embedder, texts: Sequence[str]) -> list[Explanation]:
     UnsupportedModelError where the model has modules that ``trace.model_of`` refuses.
     """
     model = model_of(embedder, np.float32)
+    embedder.encode(list(texts))  # so that all is warm; tells also of texts that are cut
     return [
         _explain_one(embedder, model, text, ids)
         for text, ids in zip(texts, token_ids(embedder, texts), strict=True)
@@ -127,8 +128,8 @@ def explain(embedder: Embedder, texts: Sequence[str]) -> list[Explanation]:
 def _explain_one(embedder: Embedder, model: Model, text: str, input_ids: Int) -> Explanation:
     # All is run more than once: the first time also reads the weights from the disk.
     trace = reference.forward(model.weights, model.config, input_ids)
-    embedder.encode(text)
-    engine_seconds = min(_seconds(partial(embedder.encode, text)) for _ in range(3))
+    encode = partial(embedder.encode, text, truncate="silent")
+    engine_seconds = min(_seconds(encode) for _ in range(3))
     summaries = []
     states = trace.hidden_states[:-1]  # what each layer is given
     for x, layer, steps in zip(states, model.weights.layers, trace.layers, strict=True):

@@ -142,7 +142,7 @@ def _in_blocks_(x: Float32, function: Callable[[Float32, Float32], None]) -> Non
 def layer_norm_(x: Float32, weight: Float32, bias: Float32, eps: float) -> None:
     """reference.layer_norm in place: x [T, H], weight [H], bias [H]. Max error: 2e-6."""
     x -= (x @ _constant_row(x.shape[1], 1 / x.shape[1]))[:, None]  # a product sums rows fastest
-    variance = np.vecdot(x, x) / np.float64(x.shape[1])  # of double precision, as all of its line
+    variance = np.vecdot(x, x) / np.float64(x.shape[1])  # double from here on: a number a row
     x *= (1.0 / np.sqrt(variance + eps)).astype(np.float32)[:, None]
     x *= weight
     x += bias

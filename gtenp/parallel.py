@@ -64,26 +64,26 @@ class _BlasThreads:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._inside = 0
-        self._count = 0
+        self._wanted: list[int] = []  # by each who is inside
         self._before: list[int] = []
 
     @contextlib.contextmanager
     def __call__(self, count: int) -> Iterator[None]:
         with self._lock:
-            if self._inside == 0:
+            if not self._wanted:
                 self._before = [lib.num_threads for lib in blas_libraries().lib_controllers]
-            if self._inside == 0 or count < self._count:
-                self._count = count
-                _set_blas_threads([count] * len(self._before))
-            self._inside += 1
+            self._wanted.append(count)
+            self._set()
         try:
             yield
         finally:
             with self._lock:
-                self._inside -= 1
-                if self._inside == 0:
-                    _set_blas_threads(self._before)
+                self._wanted.remove(count)
+                self._set()
+
+    def _set(self) -> None:
+        counts = [min(self._wanted)] * len(self._before) if self._wanted else self._before
+        _set_blas_threads(counts)
 
 
 def _set_blas_threads(counts: list[int]) -> None:

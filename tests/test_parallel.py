@@ -83,8 +83,9 @@ def test_of_several_callers_the_one_that_wants_the_fewest_blas_threads_is_obeyed
     with blas_threads(2):
         with blas_threads(1):
             assert blas_setting() == [1] * len(before)
-        with blas_threads(2):
-            assert blas_setting() == [1] * len(before)  # who is inside still may rely on it
+            with blas_threads(2):
+                assert blas_setting() == [1] * len(before)
+        assert blas_setting() == [2] * len(before)
     assert blas_setting() == before
 
 
