@@ -194,9 +194,14 @@ class Embedder:
         pooling = self.sentence_config.pooling
         embeddings = np.empty((len(texts), self._dimension), np.float32)
         token_embeddings: list[Any] = [None] * len(texts)
-        # Several texts are shared between threads as batches, a single one by its rows.
-        threads = max(1, min(self.threads, len(texts)))
-        threads_a_batch = self.threads if len(texts) == 1 and not batch_invariant else 1
+        lengths = [len(ids) for ids in token_ids]
+        most = 1 if batch_invariant else batch_size
+        batches = list(length_sorted(lengths, MAX_TOKENS, most, self.threads))
+        # The threads share the batches, or, where one batch would keep the others waiting, they
+        # share its rows.
+        largest = max((sum(lengths[i] for i in batch) for batch in batches), default=0)
+        by_rows = largest * self.threads > 1.5 * sum(lengths) and not batch_invariant
+        threads, threads_a_batch = (1, self.threads) if by_rows else (self.threads, 1)
 
         def embed(indices: list[int]) -> None:
             batch = pack([token_ids[i] for i in indices])
@@ -212,10 +217,8 @@ class Embedder:
                 for i, rows in zip(indices, batch.split(hidden_states), strict=True):
                     token_embeddings[i] = rows
 
-        lengths = [len(ids) for ids in token_ids]
-        most = 1 if batch_invariant else batch_size
-        batches = length_sorted(lengths, MAX_TOKENS, most, threads)
-        run_each(embed, _with_progress(batches, len(texts), show_progress_bar), threads)
+        progress = _with_progress(batches, len(texts), show_progress_bar)
+        run_each(embed, progress, min(threads, max(1, len(batches))))
 
         embeddings = embeddings[:, : truncate_dim or self.truncate_dim]
         if normalize_embeddings and output_value:
@@ -459,7 +462,7 @@ def _as_list(sentences: Iterable[str]) -> list[str]:
 
 
 def _with_progress(
-    batches: Iterator[list[int]], total: int, show_progress_bar: bool
+    batches: list[list[int]], total: int, show_progress_bar: bool
 ) -> Iterator[list[int]]:
     """The batches as they come, counted in texts on a bar where one is asked for."""
     if not show_progress_bar:

@@ -136,6 +136,29 @@ def test_batch_invariant_vectors_of_gte_smalls_shape_are_the_same_to_the_bit(gte
     assert np.abs(ordinary - expected).max() <= EMBEDDING_TOLERANCE
 
 
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["long " * 60], {3}),
+        (["long " * 60, "short"], {3}),  # alone, the long one would keep two threads waiting
+        (["long " * 60] * 6, {1}),
+    ],
+)
+def test_threads_share_the_rows_of_a_batch_that_the_others_would_wait_for(texts, expected):
+    embedder, alone = Embedder(DATA / "tiny", threads=3), Embedder(DATA / "tiny", threads=1)
+    forward, seen = embedder._encoder.forward, set()
+
+    def watched(batch, threads):
+        seen.add(threads)
+        return forward(batch, threads)
+
+    embedder._encoder.forward = watched
+    found = embedder.encode(texts, truncate="silent")
+    assert seen == expected
+    difference = np.abs(found - alone.encode(texts, truncate="silent"))
+    assert difference.max() <= EMBEDDING_TOLERANCE
+
+
 def test_a_long_text_shared_by_rows_equals_the_same_alone(gte_small):
     encoder = Embedder(gte_small)._encoder
     batch = pack([list(range(1000, 1300)), list(range(2000, 2100))])
