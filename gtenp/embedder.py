@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 # enough that a layer's activations stay in the last level of cache.
 MAX_TOKENS = 1024
 
+# Texts whose tokens are counted in one call of the tokenizer.
+_TEXTS_AT_ONCE = 256
+
 
 class Embedder:
     """A BERT sentence embedding model, under the names of sentence-transformers.
@@ -188,13 +191,13 @@ class Embedder:
         _check_options(batch_size, output_value, precision, truncate, truncate_dim)
         texts = [sentences] if isinstance(sentences, str) else _as_list(sentences)
         prompt = self._choose_prompt(prompt_name, prompt)
-        token_ids = self._tokenize(texts, prompt, truncate)
         prompt_length = self._prompt_length(prompt)
+        lengths = self._lengths(texts, prompt, truncate)
 
         pooling = self.sentence_config.pooling
         embeddings = np.empty((len(texts), self._dimension), np.float32)
+        token_ids: list[Any] = [None] * len(texts)  # these two are kept where they are asked for
         token_embeddings: list[Any] = [None] * len(texts)
-        lengths = [len(ids) for ids in token_ids]
         most = 1 if batch_invariant else batch_size
         batches = list(length_sorted(lengths, MAX_TOKENS, most, self.threads))
         # The threads share the batches, or, where one batch would keep the others waiting, they
@@ -204,7 +207,8 @@ class Embedder:
         threads, threads_a_batch = (1, self.threads) if by_rows else (self.threads, 1)
 
         def embed(indices: list[int]) -> None:
-            batch = pack([token_ids[i] for i in indices])
+            ids = self._tokenize([texts[i] for i in indices], prompt, self.max_seq_length)
+            batch = pack(ids)
             with np.errstate(all="ignore"):  # what is not finite is refused below
                 hidden_states = self._encoder.forward(batch, threads_a_batch)
                 vectors = pool(hidden_states, batch.cu_seqlens, pooling, prompt_length)
@@ -214,8 +218,8 @@ class Embedder:
             self._refuse_not_finite(vectors)
             embeddings[indices] = vectors
             if output_value != "sentence_embedding":
-                for i, rows in zip(indices, batch.split(hidden_states), strict=True):
-                    token_embeddings[i] = rows
+                for i, row, rows in zip(indices, ids, batch.split(hidden_states), strict=True):
+                    token_ids[i], token_embeddings[i] = row, rows
 
         progress = _with_progress(batches, len(texts), show_progress_bar)
         run_each(embed, progress, min(threads, max(1, len(batches))))
@@ -300,7 +304,7 @@ class Embedder:
         """Each text's tokens as ``encode`` makes them: the default prompt before it, and cut at
         ``max_seq_length``. InputError names the place of what is not a str.
         """
-        return self._tokenize(texts, self._choose_prompt(None, None), "silent")
+        return self._tokenize(texts, self._choose_prompt(None, None), self.max_seq_length)
 
     def _choose_prompt(self, prompt_name: str | None, prompt: str | None) -> str:
         if prompt is not None:
@@ -314,20 +318,21 @@ class Embedder:
             raise InputError(f"prompt_name: {prompt_name!r}; the model has {known}")
         return self.prompts[prompt_name]
 
-    def _tokenize(self, texts: list[str], prompt: str, truncate: str) -> list[list[int]]:
-        """Each text's token ids, its prompt before it, and cut where it is too long."""
-        if prompt:  # what is no str is left for the tokenizer to name
-            texts = [prompt + text if isinstance(text, str) else text for text in texts]
+    def _lengths(self, texts: list[str], prompt: str, truncate: str) -> list[int]:
+        """How many tokens ``encode`` keeps of each text, whose tokens it makes again when its batch
+        has come: those of all texts would take more room than anything else.
+        """
         most = self.max_seq_length
-        # One token more than is kept tells a cut text from one that just fits.
-        token_ids: list[list[int]] = self.tokenizer(
-            texts,
-            truncation=True,
-            max_length=most + 1,
-            return_token_type_ids=False,
-            return_attention_mask=False,
-        )["input_ids"]
-        too_long = [i for i, ids in enumerate(token_ids) if len(ids) > most]
+        lengths: list[int] = []
+        try:
+            for start in range(0, len(texts), _TEXTS_AT_ONCE):
+                some = texts[start : start + _TEXTS_AT_ONCE]
+                # One token more than is kept tells a cut text from one that just fits.
+                lengths += map(len, self._tokenize(some, prompt, most + 1))
+        except InputError:
+            self._tokenize(texts, prompt, most)  # names the place among all texts
+            raise
+        too_long = [i for i, length in enumerate(lengths) if length > most]
         if too_long and truncate == "error":
             raise InputError(
                 f"sentences[{too_long[0]}]: more than {most} tokens, as are {len(too_long)} of "
@@ -341,9 +346,19 @@ class Embedder:
                 TruncationWarning,
                 stacklevel=3,
             )
-        left = self.tokenizer.spec.truncation_side == "left"
-        for i in too_long:
-            del token_ids[i][1 if left else -2]  # [CLS] and [SEP] stay
+        return [min(length, most) for length in lengths]
+
+    def _tokenize(self, texts: list[str], prompt: str, most: int) -> list[list[int]]:
+        """Each text's token ids, its prompt before it, and at most so many."""
+        if prompt:  # what is no str is left for the tokenizer to name
+            texts = [prompt + text if isinstance(text, str) else text for text in texts]
+        token_ids: list[list[int]] = self.tokenizer(
+            texts,
+            truncation=True,
+            max_length=most,
+            return_token_type_ids=False,
+            return_attention_mask=False,
+        )["input_ids"]
         return token_ids
 
     def _prompt_length(self, prompt: str) -> int:

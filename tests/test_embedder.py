@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -166,6 +167,20 @@ def test_a_hundred_thousand_empty_strings_are_embedded_alike():
     embeddings = TINY.encode([""] * 100_000)
     assert embeddings.shape == (100_000, 32)
     assert np.abs(embeddings - TINY.encode("")).max() <= EMBEDDING_TOLERANCE
+
+
+def test_the_tokens_of_all_texts_are_never_held_at_once():
+    def peak(count: int) -> int:
+        texts = ["word " * 60] * count
+        TINY.encode(texts[:1], truncate="silent")
+        tracemalloc.start()
+        try:
+            vectors = TINY.encode(texts, truncate="silent")
+            return tracemalloc.get_traced_memory()[1] - vectors.nbytes
+        finally:
+            tracemalloc.stop()
+
+    assert (peak(4_000) - peak(1_000)) / 3_000 < 200  # bytes a text; its 62 tokens would take 500
 
 
 def test_ten_megabytes_in_one_str_are_embedded():
@@ -481,6 +496,8 @@ def test_an_element_that_is_no_str_is_named_with_its_place(wrong):
     found = "None" if wrong is None else type(wrong).__name__
     with pytest.raises(InputError, match=rf"\[2\].*{found}"):
         TINY.encode(["fine", "fine too", wrong])
+    with pytest.raises(InputError, match=rf"\[1000\].*{found}"):
+        TINY.encode(["fine"] * 1000 + [wrong, wrong])
 
 
 def test_an_array_of_numbers_or_of_two_dimensions_is_an_error():
@@ -492,6 +509,8 @@ def test_an_array_of_numbers_or_of_two_dimensions_is_an_error():
 def test_a_lone_surrogate_is_named_with_its_place():
     with pytest.raises(InputError, match=r"1.*surrogate"):
         TINY.encode(["fine", "half \ud83d of an emoji"])
+    with pytest.raises(InputError, match=r"1000.*surrogate"):
+        TINY.encode(["fine"] * 1000 + ["half \ud83d of an emoji"])
 
 
 def test_a_vocabulary_larger_than_the_embedding_table_is_an_error(tiny):
