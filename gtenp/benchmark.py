@@ -1,5 +1,4 @@
-"""How fast gtenp is on this machine, and what bounds it: what ``gtenp bench`` measures: in a minute
-with a small model, in longer with a large one.
+"""How fast gtenp is on this machine, and what bounds it: what ``gtenp bench`` measures in a minute.
 
 A forward pass is matrix products and little else. How fast NumPy's BLAS takes these alone is the
 limit; the share of it that is reached says how much all other work costs.
@@ -34,7 +33,8 @@ if TYPE_CHECKING:
     from gtenp.embedder import Embedder
     from gtenp.kernels import Float32
 
-SECONDS = 10.0  # for each line of figures; four rounds at least
+SECONDS = 10.0  # for each line of figures
+_ROUNDS = 4  # at least, the first of which is not counted
 LATENCY_LENGTHS = (8, 32, 128, 512)
 
 # Attention scores that are multiplied at once: 1 MiB of float32.
@@ -70,7 +70,10 @@ class Latency:
 def throughput(
     embedder: Embedder, name: str, texts: Sequence[str], seconds: float = SECONDS
 ) -> Throughput:
-    """Embed all texts again and again, the matrix products alone in turn with it; medians."""
+    """Embed the texts, or as many as time allows, again and again, and take the matrix products
+    alone in turn with it; medians.
+    """
+    texts = _thinned(embedder, texts, seconds / (2 * _ROUNDS))
     lengths = [len(ids) for ids in embedder.token_ids(list(texts))]
     products = MatrixProducts(embedder.config)
 
@@ -89,6 +92,17 @@ def throughput(
         tokens / statistics.median(ours),
         tokens / statistics.median(theirs),
     )
+
+
+def _thinned(embedder: Embedder, texts: Sequence[str], seconds: float) -> Sequence[str]:
+    """Every second text, or third, and so on, so that to embed them all takes about so long; at
+    least one for each thread.
+    """
+    trial = text_of(min(128, embedder.max_seq_length))
+    (took,) = min(_rounds((lambda: embedder.encode(trial),), 0.0))
+    of_trial, *of_texts = map(len, embedder.token_ids([trial, *texts]))
+    step = math.ceil(sum(of_texts) * took / (of_trial * seconds))
+    return texts[:: max(1, min(step, len(texts) // embedder.threads))]
 
 
 def latency(embedder: Embedder, text: str, seconds: float = SECONDS) -> Latency:
@@ -113,7 +127,7 @@ def _rounds(runs: Sequence[Callable[[], object]], seconds: float) -> list[tuple[
 
     rounds: list[tuple[float, ...]] = []
     end = time.perf_counter() + seconds
-    while len(rounds) < 4 or time.perf_counter() < end:
+    while len(rounds) < _ROUNDS or time.perf_counter() < end:
         rounds.append(tuple(map(timed, runs)))
     return rounds[1:]
 

@@ -27,10 +27,17 @@ def test_a_text_has_as_many_tokens_as_asked_for(minilm):
 
 def test_throughput_counts_the_tokens_of_all_texts():
     embedder = Embedder(TINY)
-    found = benchmark.throughput(embedder, "two", ["hello", "hello world"], seconds=0)
+    found = benchmark.throughput(embedder, "two", ["hello", "hello world"], seconds=0.1)
     assert found.tokens == sum(map(len, embedder.token_ids(["hello", "hello world"])))
     assert found.texts == 2
     assert 0 < found.share < 2
+
+
+def test_throughput_takes_fewer_texts_where_the_model_is_slow():
+    embedder = Embedder(TINY, threads=2)
+    texts = ["hello world"] * 9
+    found = benchmark.throughput(embedder, "nine", texts, seconds=1e-6)
+    assert found.texts == len(texts[::4])
 
 
 def test_latency_is_that_of_the_call(monkeypatch):
@@ -77,7 +84,7 @@ def test_a_kernel_below_what_the_cpu_has_is_named(kernel, features, coretype, wo
 
 
 def test_the_command_prints_both_tables_and_the_kernel(monkeypatch):
-    monkeypatch.setattr(benchmark, "SECONDS", 0.0)
+    monkeypatch.setattr(benchmark, "SECONDS", 0.01)
     monkeypatch.setattr(benchmark, "machine_hint", lambda: "a hint")
     done = CliRunner().invoke(main, ["bench", "--model", str(TINY)])
     assert done.exit_code == 0, done.output

@@ -13,8 +13,8 @@ from gtenp.cli.options import model_option, revision_option
 def bench(model: str, revision: str | None) -> None:
     """Measure tokens per second, latency, and the share of what this machine allows.
 
-    It takes a minute with a small model, longer with a large one. The limit is what NumPy's matrix
-    products alone would reach, with no other work between them.
+    It takes a minute. The limit is what NumPy's matrix products alone would reach, with no other
+    work between them.
     """
     import numpy as np
 

@@ -65,7 +65,7 @@ def gtenp_from_text(files: Files, threads: int, lanes: int) -> Embed:  # noqa: A
     return lambda texts: embedder.encode([t.text for t in texts], truncate="silent")
 
 
-def gtenp(files: Files, threads: int, lanes: int) -> Embed:  # noqa: ARG001
+def gtenp(files: Files, threads: int, lanes: int, **options: bool) -> Embed:  # noqa: ARG001
     """gtenp after its tokenizer: most of the others take ids, so it is given them too."""
     from gtenp import Embedder
 
@@ -75,9 +75,14 @@ def gtenp(files: Files, threads: int, lanes: int) -> Embed:  # noqa: ARG001
 
     def embed(texts: list[Text]) -> np.ndarray:
         given.ids = dict(texts)
-        return embedder.encode([t.text for t in texts])
+        return embedder.encode([t.text for t in texts], **options)
 
     return embed
+
+
+def gtenp_batch_invariant(files: Files, threads: int, lanes: int) -> Embed:
+    """… with vectors that are the same to the last bit in any company."""
+    return gtenp(files, threads, lanes, batch_invariant=True)
 
 
 def onnxruntime(files: Files, threads: int, lanes: int, graph: str = "model") -> Embed:
@@ -215,6 +220,7 @@ def limit(files: Files, threads: int, lanes: int) -> Embed:  # noqa: ARG001
 
 PEERS = {
     "gtenp": Peer(gtenp, ("gtenp",), batches_itself=True),
+    "gtenp batch-invariant": Peer(gtenp_batch_invariant, ("gtenp",), batches_itself=True),
     "gtenp from text": Peer(gtenp_from_text, ("gtenp",), batches_itself=True, tokenizes=True),
     "onnxruntime": Peer(onnxruntime, ("onnxruntime", "tokenizers")),
     "onnxruntime optimised": Peer(onnxruntime_optimized, ("onnxruntime", "tokenizers")),
