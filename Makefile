@@ -77,7 +77,7 @@ bench: .venv-bench/installed ## gtenp beside its peers: writes docs/bench (half 
 	@$(BENCH) docs/bench
 
 .PHONY: bench-quick
-bench-quick: .venv-bench/installed ## the same in a few minutes, to test the tool: .bench/quick
+bench-quick: .venv-bench/installed ## the same in ten minutes, to test the tool: .bench/quick
 	@$(BENCH) .bench/quick --quick
 
 THREADS ?= 2
