@@ -58,9 +58,6 @@ if TYPE_CHECKING:
 # their operands in place instead of packing them first.
 _SMALL_PRODUCT = 1_000_000
 
-# Rows of a weight transposed at once: as many as fill a line of the cache.
-_STRIP = 16
-
 # Attention scores worked on at once: 512 KiB of float32, which stay in or near an L2 cache.
 _MAX_SCORES = 1 << 17
 
@@ -347,10 +344,9 @@ def _dense(linears: tuple[Linear, ...], room: Float32) -> _Dense:
     blocks = room.reshape(-1, size_in, width)
     at = 0
     for linear in linears:
-        for i in range(0, len(linear.weight), _STRIP):
-            block, column = divmod(at + i, width)
-            blocks[block, :, column : column + _STRIP] = linear.weight[i : i + _STRIP].T
-        at += len(linear.weight)
+        stored = linear.weight.reshape(-1, width, size_in)  # [out / W, W, in]
+        blocks[at : at + len(stored)] = stored.transpose(0, 2, 1)
+        at += len(stored)
     return _Dense(blocks, _float32(np.concatenate([linear.bias for linear in linears])))
 
 
