@@ -14,6 +14,8 @@ from typing import Any
 
 import pictures
 from goals import Goal, goals, ratio
+from models import MINILM
+from peers import PEERS
 
 Results = dict[str, Any]
 CORPORA = {"mixed": "mixed", "short": "short queries", "chunks": "512-token chunks"}
@@ -140,6 +142,44 @@ def _threads(rates: Results) -> str:
     return table(head + [title for n, _ in more for title in (f"{n} threads", "gain")], rows)
 
 
+FRONT = {
+    "gtenp": "gtenp",
+    "gtenp batch-invariant": "… `batch_invariant=True`",
+    "onnxruntime": "onnxruntime",
+    "onnxruntime optimised": "… with its graph fused",
+    "openvino": "OpenVINO",
+    "ctranslate2": "CTranslate2",
+    "transformers": "transformers on torch",
+    "sentence-transformers": "sentence-transformers",
+    "limit": "NumPy's matrix products alone",
+}
+
+
+def front(results: Results) -> str:
+    """The table of the project's README: all-MiniLM-L6-v2 in float32, its main figures."""
+    measured, cold = results["models"][MINILM], results["cold_start"][f"{MINILM}, float32"]
+    sizes = results["installed_mb"]
+    rows = []
+    for peer, name in FRONT.items():
+        ours = "gtenp from text" if PEERS[peer].tokenizes else "gtenp"
+        row = [name]
+        for corpus in ("mixed", "chunks"):
+            rates = measured["throughput"][corpus]
+            row += [
+                f"{statistics.median(rates[peer]):,.0f}",
+                f"{ratio(rates[peer], rates[ours]):.2f}",
+            ]
+        row.append(", ".join(f"{times[peer]['p50']:.3g}" for times in measured["latency"].values()))
+        started = cold.get("gtenp from text" if peer == "gtenp" else peer)
+        row.append(f"{statistics.median(started['seconds']):.2f}" if started else "")
+        size = sizes.get(" + ".join(PEERS[peer].packages)) if started else None
+        rows.append([*row, f"{size:,.0f}" if size else ""])
+    lengths = ", ".join(measured["latency"])
+    head = ["mixed text, tokens/s", "gtenp = 1", "512 tokens each, tokens/s", "gtenp = 1"]
+    head += [f"one text of {lengths} tokens, ms", "first vector, s", "installed, MB"]
+    return table(["", *head], rows)
+
+
 def _machine(results: Results) -> str:
     found = results["machine"]
     warning = ": **not a quiet machine**" * (results["others_share"] > 0.03)
@@ -231,10 +271,11 @@ def _picture(kind: str, of: str) -> str:
 
 
 def write(folder: Path) -> None:
-    """README.md and the pictures, from the folder's results.json."""
+    """README.md and the pictures, from the folder's results.json; prints the front page's table."""
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     pictures.draw(results, folder)
     (folder / "README.md").write_text(page(results), encoding="utf-8")
+    print(f"For the project's README:\n{front(results)}")
 
 
 if __name__ == "__main__":
