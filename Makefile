@@ -61,6 +61,8 @@ parity: .venv-parity/installed ## compare live with torch and transformers, laye
 .PHONY: mteb
 mteb: .venv-parity/installed ## compare mteb's scores with those of sentence-transformers
 	@.venv-parity/bin/gtenp pull $(MODEL) --from index > /dev/null
+	@.venv-parity/bin/python -c "import mteb" || \
+	  { echo "$@: mteb is not installed; it wants Python 3.11 or newer (set PYTHON=…)"; exit 1; }
 	@HF_HUB_OFFLINE=1 .venv-parity/bin/pytest -q tests/test_mteb_adapter.py
 
 .PHONY: goldens

@@ -1,4 +1,4 @@
-"""How fast gtenp is on this machine, and what bounds it: what ``gtenp bench`` measures in a minute.
+"""How fast gtenp is on this machine, and what bounds it: what ``gtenp bench`` measures.
 
 A forward pass is matrix products and little else. How fast NumPy's BLAS takes these alone is the
 limit; the share of it that is reached says how much all other work costs.
@@ -95,14 +95,15 @@ def throughput(
 
 
 def _thinned(embedder: Embedder, texts: Sequence[str], seconds: float) -> Sequence[str]:
-    """Every second text, or third, and so on, so that to embed them all takes about so long; at
-    least one for each thread.
+    """Every second text, or third, and so on, so that to embed them all takes about so long; but
+    enough for a batch, and one for each thread.
     """
     trial = text_of(min(128, embedder.max_seq_length))
-    (took,) = min(_rounds((lambda: embedder.encode(trial),), 0.0))
+    (took,) = min(_rounds((partial(embedder.encode, trial, truncate="silent"),), 0.0))
     of_trial, *of_texts = map(len, embedder.token_ids([trial, *texts]))
-    step = math.ceil(sum(of_texts) * took / (of_trial * seconds))
-    return texts[:: max(1, min(step, len(texts) // embedder.threads))]
+    wanted = max(of_trial * seconds / took, MAX_TOKENS)
+    step = min(int(sum(of_texts) / wanted), len(texts) // embedder.threads)
+    return texts[:: max(1, step)]
 
 
 def latency(embedder: Embedder, text: str, seconds: float = SECONDS) -> Latency:

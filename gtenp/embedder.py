@@ -191,8 +191,9 @@ class Embedder:
         _check_options(batch_size, output_value, precision, truncate, truncate_dim)
         texts = [sentences] if isinstance(sentences, str) else _as_list(sentences)
         prompt = self._choose_prompt(prompt_name, prompt)
+        max_length = self.max_seq_length
+        lengths = self._lengths(texts, prompt, max_length, truncate)
         prompt_length = self._prompt_length(prompt)
-        lengths = self._lengths(texts, prompt, truncate)
 
         pooling = self.sentence_config.pooling
         embeddings = np.empty((len(texts), self._dimension), np.float32)
@@ -207,7 +208,7 @@ class Embedder:
         threads, threads_a_batch = (1, self.threads) if by_rows else (self.threads, 1)
 
         def embed(indices: list[int]) -> None:
-            ids = self._tokenize([texts[i] for i in indices], prompt, self.max_seq_length)
+            ids = self._tokenize([texts[i] for i in indices], prompt, max_length)
             batch = pack(ids)
             with np.errstate(all="ignore"):  # what is not finite is refused below
                 hidden_states = self._encoder.forward(batch, threads_a_batch)
@@ -318,11 +319,10 @@ class Embedder:
             raise InputError(f"prompt_name: {prompt_name!r}; the model has {known}")
         return self.prompts[prompt_name]
 
-    def _lengths(self, texts: list[str], prompt: str, truncate: str) -> list[int]:
+    def _lengths(self, texts: list[str], prompt: str, most: int, truncate: str) -> list[int]:
         """How many tokens ``encode`` keeps of each text, whose tokens it makes again when its batch
         has come: those of all texts would take more room than anything else.
         """
-        most = self.max_seq_length
         lengths: list[int] = []
         try:
             for start in range(0, len(texts), _TEXTS_AT_ONCE):
@@ -330,7 +330,7 @@ class Embedder:
                 # One token more than is kept tells a cut text from one that just fits.
                 lengths += map(len, self._tokenize(some, prompt, most + 1))
         except InputError:
-            self._tokenize(texts, prompt, most)  # names the place among all texts
+            self._tokenize(texts, prompt, most + 1)  # names the place among all texts
             raise
         too_long = [i for i, length in enumerate(lengths) if length > most]
         if too_long and truncate == "error":

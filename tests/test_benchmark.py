@@ -35,9 +35,11 @@ def test_throughput_counts_the_tokens_of_all_texts():
 
 def test_throughput_takes_fewer_texts_where_the_model_is_slow():
     embedder = Embedder(TINY, threads=2)
-    texts = ["hello world"] * 9
-    found = benchmark.throughput(embedder, "nine", texts, seconds=1e-6)
-    assert found.texts == len(texts[::4])
+    texts = ["hello world"] * 3000
+    found = benchmark.throughput(embedder, "many", texts, seconds=1e-6)
+    assert benchmark.MAX_TOKENS <= found.tokens <= 2 * benchmark.MAX_TOKENS
+    long = [benchmark.text_of(60)] * 2
+    assert benchmark.throughput(embedder, "a text a thread", long, seconds=1e-6).texts == 2
 
 
 def test_latency_is_that_of_the_call(monkeypatch):

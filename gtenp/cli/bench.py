@@ -13,8 +13,8 @@ from gtenp.cli.options import model_option, revision_option
 def bench(model: str, revision: str | None) -> None:
     """Measure tokens per second, latency, and the share of what this machine allows.
 
-    It takes a minute. The limit is what NumPy's matrix products alone would reach, with no other
-    work between them.
+    It takes about a minute, and a few with the largest models. The limit is what NumPy's matrix
+    products alone would reach, with no other work between them.
     """
     import numpy as np
 
@@ -29,14 +29,16 @@ def bench(model: str, revision: str | None) -> None:
         f"{embedder.threads} threads\n"
         f"{benchmark.cpu()}; NumPy {np.__version__}, {library}, kernel {kernel}\n"
     )
-    click.echo(f"{'many texts':<32}{'tokens/s':>10}{'limit':>10}{'share':>8}")
+    head = f"{'many texts':<32}{'tokens':>8}{'tokens/s':>10}{'limit':>10}{'share':>8}"
+    click.echo(head)
     texts = benchmark.mixed_texts()
     for name, chosen in (
         ("docstrings of Python's built-ins", texts),
         (f"{most} tokens each", [benchmark.text_of(most)] * 8 * embedder.threads),
     ):
         many = benchmark.throughput(embedder, name, chosen, benchmark.SECONDS)
-        click.echo(f"{many.name:<32}{many.rate:>10,.0f}{many.limit:>10,.0f}{many.share:>8.2f}")
+        figures = f"{many.tokens:>8,}{many.rate:>10,.0f}{many.limit:>10,.0f}{many.share:>8.2f}"
+        click.echo(f"{many.name:<32}{figures}")
     click.echo(f"\n{'one text':<32}{'p50 ms':>10}{'p99 ms':>10}")
     for length in benchmark.LATENCY_LENGTHS:
         if length <= most:

@@ -170,6 +170,7 @@ def front(results: Results) -> str:
                 f"{ratio(rates[peer], rates[ours]):.2f}",
             ]
         row.append(", ".join(f"{times[peer]['p50']:.3g}" for times in measured["latency"].values()))
+        # A cold start begins with a text.
         started = cold.get("gtenp from text" if peer == "gtenp" else peer)
         row.append(f"{statistics.median(started['seconds']):.2f}" if started else "")
         size = sizes.get(" + ".join(PEERS[peer].packages)) if started else None
