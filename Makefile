@@ -42,7 +42,7 @@ test-blas: .venv/test ## run the numeric tests under several of OpenBLAS's kerne
 	@for kernel in '' Sandybridge Haswell; do \
 	  echo "OPENBLAS_CORETYPE=$${kernel:-(unset)}"; \
 	  env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $${kernel:+OPENBLAS_CORETYPE=$$kernel} \
-	    $(BIN)/pytest -q -n auto tests/test_kernels.py tests/test_reference.py tests/test_encoder.py \
+	    $(BIN)/pytest -q tests/test_kernels.py tests/test_reference.py tests/test_encoder.py \
 	    tests/test_bert.py tests/test_embedder.py || exit 1; \
 	done
 

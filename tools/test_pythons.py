@@ -53,16 +53,7 @@ def run_suite(python: str, version: str, dependencies: str) -> tuple[str, str, b
     commands = [
         [python, "-m", "venv", str(environment)],
         [*install, "--editable", f"{ROOT}[test]"],
-        [
-            str(binary / "pytest"),
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            "-n",
-            "auto",
-            "--dist",
-            "worksteal",
-        ],
+        [str(binary / "pytest"), *"-q -p no:cacheprovider -n auto --dist worksteal".split()],
     ]
     if dependencies == "lowest":
         commands.insert(2, [*install, *lowest_dependencies()])

@@ -29,8 +29,7 @@ def bench(model: str, revision: str | None) -> None:
         f"{embedder.threads} threads\n"
         f"{benchmark.cpu()}; NumPy {np.__version__}, {library}, kernel {kernel}\n"
     )
-    head = f"{'many texts':<32}{'tokens':>8}{'tokens/s':>10}{'limit':>10}{'share':>8}"
-    click.echo(head)
+    click.echo(f"{'many texts':<32}{'tokens':>8}{'tokens/s':>10}{'limit':>10}{'share':>8}")
     texts = benchmark.mixed_texts()
     for name, chosen in (
         ("docstrings of Python's built-ins", texts),
