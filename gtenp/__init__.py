@@ -1,7 +1,7 @@
 """gtenp: BERT sentence embeddings in pure NumPy.
 
 Text goes one way: tokenizer, batch, encoder, pooling. To read the model itself, begin with
-``gtenp/reference.py``. Names load on first use, so ``import gtenp`` costs next to nothing.
+``gtenp/reference/bert.py``. Names load on first use, so ``import gtenp`` costs next to nothing.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gtenp.bert import BertModel as BertModel
     from gtenp.embedder import Embedder as Embedder
+    from gtenp.engine.pooling import quantize_embeddings as quantize_embeddings
     from gtenp.errors import GtenpError as GtenpError
     from gtenp.errors import QuantizationWarning as QuantizationWarning
     from gtenp.errors import TruncationWarning as TruncationWarning
-    from gtenp.pooling import quantize_embeddings as quantize_embeddings
     from gtenp.similarity import cos_sim as cos_sim
     from gtenp.similarity import dot_score as dot_score
     from gtenp.similarity import semantic_search as semantic_search
@@ -32,7 +32,7 @@ _HOME = {
     "TruncationWarning": "gtenp.errors",
     "cos_sim": "gtenp.similarity",
     "dot_score": "gtenp.similarity",
-    "quantize_embeddings": "gtenp.pooling",
+    "quantize_embeddings": "gtenp.engine.pooling",
     "semantic_search": "gtenp.similarity",
 }
 

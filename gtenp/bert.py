@@ -6,21 +6,22 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from gtenp import hub, reference
-from gtenp.batch import PackedBatch
-from gtenp.checkpoint import astype, load_weights
-from gtenp.config import BertConfig
-from gtenp.encoder import Encoder
+from gtenp import reference
+from gtenp.engine.batch import PackedBatch
+from gtenp.engine.encoder import Encoder
+from gtenp.engine.parallel import available_cpus, blas_threads
 from gtenp.errors import InputError
-from gtenp.parallel import available_cpus, blas_threads
+from gtenp.model_files import hub
+from gtenp.model_files.checkpoint import astype, load_weights
+from gtenp.model_files.config import BertConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
 
-    from gtenp.batch import Int
-    from gtenp.kernels import Float32
+    from gtenp.engine.batch import Int
+    from gtenp.engine.kernels import Float32
 
 
 class BertOutput(NamedTuple):

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from gtenp import hub
-from gtenp.batch import length_sorted, pack
-from gtenp.checkpoint import load_dense, load_layer_norm, load_weights
-from gtenp.config import BertConfig
-from gtenp.encoder import Encoder
+from gtenp.engine.batch import length_sorted, pack
+from gtenp.engine.encoder import Encoder
+from gtenp.engine.parallel import available_cpus, blas_threads, run_each
+from gtenp.engine.pooling import PRECISIONS, dense, layer_norm, normalize, pool, quantize_embeddings
 from gtenp.errors import (
     InputError,
     ModelFileError,
     TruncationWarning,
     UnsupportedModelError,
 )
-from gtenp.parallel import available_cpus, blas_threads, run_each
-from gtenp.pooling import PRECISIONS, dense, layer_norm, normalize, pool, quantize_embeddings
-from gtenp.sentence_config import (
+from gtenp.model_files import hub
+from gtenp.model_files.checkpoint import load_dense, load_layer_norm, load_weights
+from gtenp.model_files.config import BertConfig
+from gtenp.model_files.sentence_config import (
     Dense,
     LayerNorm,
     Normalize,
@@ -34,14 +34,15 @@ from gtenp.sentence_config import (
 )
 from gtenp.similarity import SIMILARITY, similarity_pairwise
 from gtenp.tokenizer import Tokenizer
-from gtenp.tokenizer_files import read_folder
+from gtenp.tokenizer.batch_encoding import check_texts
+from gtenp.tokenizer.files import read_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
 
-    from gtenp.kernels import Float32
+    from gtenp.engine.kernels import Float32
 
 # Tokens that go through the model at once: enough rows for the matrix product's full speed, few
 # enough that a layer's activations stay in the last level of cache.
@@ -79,9 +80,9 @@ class Embedder:
         weights = load_weights(folder, self.config)
         self.ignored_tensors = weights.ignored
         _refuse_cross_encoder(folder, self.config, weights.ignored)
-        self._encoder = Encoder(weights, self.config)
+        self.encoder = Encoder(weights, self.config)
         self._dimension = sentence.dimension(self.config.hidden_size)
-        self._heads = [_load_head(head) for head in sentence.heads]
+        self.heads = [_load_head(head) for head in sentence.heads]
         self.known_prompts = known_prompts(str(name_or_path), self.folder, sentence.prompts)
         self.prompts = {**sentence.prompts, **self.known_prompts}
         self.default_prompt_name = sentence.default_prompt_name
@@ -140,9 +141,8 @@ class Embedder:
 
     @default_prompt_name.setter
     def default_prompt_name(self, name: str | None) -> None:
-        if name is not None and name not in self.prompts:
-            known = ", ".join(map(repr, self.prompts)) or "none"
-            raise InputError(f"default_prompt_name: {name!r}; the model has {known}")
+        if name is not None:
+            self._named_prompt("default_prompt_name", name)
         self._default_prompt_name = name
 
     def get_embedding_dimension(self) -> int:
@@ -211,10 +211,10 @@ class Embedder:
             ids = self._tokenize([texts[i] for i in indices], prompt, max_length)
             batch = pack(ids)
             with np.errstate(all="ignore"):  # what is not finite is refused below
-                hidden_states = self._encoder.forward(batch, threads_a_batch)
+                hidden_states = self.encoder.forward(batch, threads_a_batch)
                 vectors = pool(hidden_states, batch.cu_seqlens, pooling, prompt_length)
                 with blas_threads(1):
-                    for head in self._heads:  # dense, normalize and so on, as modules.json lists
+                    for head in self.heads:  # dense, normalize and so on, as modules.json lists
                         vectors = head(vectors)
             self._refuse_not_finite(vectors)
             embeddings[indices] = vectors
@@ -287,15 +287,23 @@ class Embedder:
         no modules.json. config.json asks for float32, in which gtenp computes, whatever the
         weights are kept in. InputError where ``path`` holds something already.
         """
-        from gtenp import folders
-        from gtenp.saving import write_folder
+        from gtenp.saving import save
 
-        target = Path(os.path.abspath(path))
-        with folders.locked(target):
-            if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-                raise InputError(f"{target} exists and is not an empty folder; name another one")
-            with folders.new_folder(target) as folder:
-                write_folder(self, folder)
+        settings = {
+            # sentence-transformers 6 looks for "document" alone: it always finds it, empty.
+            "prompts": {**self.prompts, "document": self._document_prompt()},
+            "default_prompt_name": self.default_prompt_name,
+            "similarity_fn_name": self.similarity_fn_name,
+            "truncate_dim": self.truncate_dim,
+        }
+        save(
+            Path(os.path.abspath(path)),
+            self.folder,
+            self.sentence_config,
+            settings,
+            max_seq_length=self.max_seq_length,
+            hidden_size=self.config.hidden_size,
+        )
 
     def _document_prompt(self) -> str:
         names = ("document", "passage", "corpus")
@@ -314,15 +322,20 @@ class Embedder:
             return prompt
         if prompt_name is None:
             return self.prompts.get(self.default_prompt_name or "", "")
-        if prompt_name not in self.prompts:
+        return self._named_prompt("prompt_name", prompt_name)
+
+    def _named_prompt(self, option: str, name: str) -> str:
+        """The model's prompt of that name; InputError where it has none."""
+        if name not in self.prompts:
             known = ", ".join(map(repr, self.prompts)) or "none"
-            raise InputError(f"prompt_name: {prompt_name!r}; the model has {known}")
-        return self.prompts[prompt_name]
+            raise InputError(f"{option}: {name!r}; the model has {known}")
+        return self.prompts[name]
 
     def _lengths(self, texts: list[str], prompt: str, most: int, truncate: str) -> list[int]:
         """How many tokens ``encode`` keeps of each text, whose tokens it makes again when its batch
         has come: those of all texts would take more room than anything else.
         """
+        check_texts("text", texts)
         lengths: list[int] = []
         try:
             for start in range(0, len(texts), _TEXTS_AT_ONCE):

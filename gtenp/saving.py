@@ -6,60 +6,79 @@ import json
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from gtenp import hub
-from gtenp.config import read_json
+from gtenp.errors import InputError
+from gtenp.model_files import hub
+from gtenp.model_files.config import read_json
+from gtenp.model_files.folders import locked, new_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gtenp.embedder import Embedder
+    from gtenp.model_files.sentence_config import SentenceConfig
 
 
-def write_folder(embedder: Embedder, folder: Path) -> None:
-    """Fill an empty folder with what Embedder.save_pretrained promises."""
-    config = embedder.sentence_config
-    for name in {"", *config.module_folders}:
-        for path in (embedder.folder / name).glob("*"):  # none: a Normalize module has no folder
+def save(
+    target: Path,
+    source: Path,
+    sentence_config: SentenceConfig,
+    settings: dict[str, Any],
+    *,
+    max_seq_length: int,
+    hidden_size: int,
+) -> None:
+    """Copy the model's files from ``source`` to a new folder, with other settings written down.
+
+    ``settings`` are those of config_sentence_transformers.json. InputError where ``target`` holds
+    something already.
+    """
+    with locked(target):
+        if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+            raise InputError(f"{target} exists and is not an empty folder; name another one")
+        with new_folder(target) as folder:
+            _copy(source, folder, sentence_config)
+            _write_settings(folder, sentence_config, settings, max_seq_length)
+            if not sentence_config.has_modules:
+                _write_modules(folder, hidden_size)
+
+
+def _copy(source: Path, folder: Path, sentence_config: SentenceConfig) -> None:
+    for name in {"", *sentence_config.module_folders}:
+        for path in (source / name).glob("*"):  # none: a Normalize module has no folder
             if hub.is_needed(path.name) and path.is_file():
                 (folder / name).mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, folder / name / path.name)
 
-    def write(name: str, values: Any, keep: bool = True) -> None:
-        """A JSON file, with what else the model's own says."""
-        path = folder / name
-        if keep and path.exists():
-            values = {**read_json(path), **values}
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
-    transformer = f"{config.transformer_folder}/" if config.transformer_folder else ""
+def _write_settings(
+    folder: Path, config: SentenceConfig, settings: dict[str, Any], max_seq_length: int
+) -> None:
+    transformer = folder / config.transformer_folder
     # transformers computes in the dtype that config.json names, under an old key or a new one.
-    write(f"{transformer}config.json", {"torch_dtype": "float32", "dtype": "float32"})
-    write(
-        f"{transformer}sentence_bert_config.json",
-        {"max_seq_length": embedder.max_seq_length, "do_lower_case": config.do_lower_case},
+    _update(transformer / "config.json", {"torch_dtype": "float32", "dtype": "float32"})
+    _update(
+        transformer / "sentence_bert_config.json",
+        {"max_seq_length": max_seq_length, "do_lower_case": config.do_lower_case},
     )
-    write(
-        "config_sentence_transformers.json",
-        {
-            # sentence-transformers 6 looks for "document" alone: it always finds it, empty.
-            "prompts": {**embedder.prompts, "document": embedder._document_prompt()},
-            "default_prompt_name": embedder.default_prompt_name,
-            "similarity_fn_name": embedder.similarity_fn_name,
-            "truncate_dim": embedder.truncate_dim,
-        },
-    )
-    if not config.has_modules:
-        kinds = {"": "Transformer", "1_Pooling": "Pooling"}
-        modules = [
-            {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
-            for i, (path, kind) in enumerate(kinds.items())
-        ]
-        write("modules.json", modules, keep=False)
-        write(
-            "1_Pooling/config.json",
-            {
-                "word_embedding_dimension": embedder.config.hidden_size,
-                "pooling_mode_mean_tokens": True,
-            },
-        )
+    _update(folder / "config_sentence_transformers.json", settings)
+
+
+def _write_modules(folder: Path, hidden_size: int) -> None:
+    """The pooling that a model without modules.json gets: the mean."""
+    kinds = {"": "Transformer", "1_Pooling": "Pooling"}
+    modules = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for i, (path, kind) in enumerate(kinds.items())
+    ]
+    _write(folder / "modules.json", modules)
+    (folder / "1_Pooling").mkdir()
+    pooling = {"word_embedding_dimension": hidden_size, "pooling_mode_mean_tokens": True}
+    _write(folder / "1_Pooling" / "config.json", pooling)
+
+
+def _update(path: Path, values: dict[str, Any]) -> None:
+    """Write the values into a JSON file, whose other keys stay."""
+    _write(path, {**(read_json(path) if path.exists() else {}), **values})
+
+
+def _write(path: Path, values: Any) -> None:
+    path.write_text(json.dumps(values, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gtenp.engine.pooling import normalize
 from gtenp.errors import InputError
-from gtenp.pooling import normalize
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from gtenp.kernels import Float32
+    from gtenp.engine.kernels import Float32
 
 # What semantic_search looks at in one go: corpus rows, and scores. 32 MB each, at H = 1,024.
 _MAX_ROWS = 1 << 13

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gtenp import bert, tokenizer
+from gtenp import bert
+from gtenp.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,12 +55,12 @@ class F:
 class AutoTokenizer:
     """gtenp.Tokenizer, whose arrays are Tensors."""
 
-    def __init__(self, inner: tokenizer.Tokenizer) -> None:
+    def __init__(self, inner: Tokenizer) -> None:
         self._inner = inner
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | Path) -> AutoTokenizer:
-        return cls(tokenizer.Tokenizer.from_pretrained(name_or_path))
+        return cls(Tokenizer.from_pretrained(name_or_path))
 
     def __call__(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         batch = self._inner(*args, **kwargs)

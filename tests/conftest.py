@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from golden import Golden
+from places import DATA
 from random_model import GTE_SMALL, write_model, write_sentence_files
 
-from gtenp import hub
-
-DATA = Path(__file__).parent / "data"
+from gtenp.model_files import hub
 
 
 @pytest.fixture

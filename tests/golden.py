@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
+from places import DATA
 from safetensors import safe_open
 
 # What `make test` asserts: float32 against transformers' float32, float64 against torch's.
@@ -18,7 +18,7 @@ class Golden:
     """One golden file: its arrays by name, and the facts in its metadata."""
 
     def __init__(self, name: str) -> None:
-        path = Path(__file__).parent / "data" / f"{name}.safetensors"
+        path = DATA / f"{name}.safetensors"
         with safe_open(path, framework="np") as file:
             self.arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             metadata = file.metadata()

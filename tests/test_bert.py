@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from conftest import DATA
 from golden import EMBEDDING_TOLERANCE, HIDDEN_TOLERANCE, Golden
+from places import DATA
 
 from gtenp import BertModel, Tokenizer
 from gtenp.errors import InputError

@@ -3,10 +3,10 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from conftest import DATA
 from golden import EMBEDDING_TOLERANCE, Golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import DATA
 from safetensors.numpy import load_file, save_file
 from texts import CARD, golden_texts
 
@@ -530,3 +530,13 @@ def test_a_vocabulary_larger_than_the_embedding_table_is_an_error(tiny):
     (tiny / "vocab.txt").write_text(words + "extra\n", encoding="utf-8")
     with pytest.raises(ModelFileError, match="the tokenizer's ids go up to"):
         Embedder(tiny)
+
+
+def test_what_is_no_str_is_found_before_any_text_is_tokenized(monkeypatch):
+    embedder = Embedder(DATA / "tiny")
+    monkeypatch.setattr(type(embedder.tokenizer), "__call__", None)
+    texts = ["hello"] * 1_000 + [7]
+    with pytest.raises(InputError, match=r"text\[1000\] is of type int, a str was wanted"):
+        embedder.encode(texts)
+    with pytest.raises(InputError, match=r"text\[1000\] is of type int, a str was wanted"):
+        embedder.encode(texts, prompt="query: ")

@@ -6,10 +6,10 @@ import json
 
 import numpy as np
 import pytest
-from conftest import DATA
 from golden import EMBEDDING_TOLERANCE, Golden
 from models.build import build
 from models.published import CROSS_ENCODER, FORMS, PUBLISHED, SEARCH
+from places import DATA
 
 from gtenp import Embedder
 from gtenp.errors import UnsupportedModelError

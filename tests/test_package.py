@@ -7,26 +7,56 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import DATA
+from places import DATA
 
 import gtenp
 
 PACKAGE = Path(gtenp.__file__).parent
 
-# Lowest first: a room imports only from rooms before it.
-ROOMS = [
-    "errors", "config", "sentence_config", "model_cache", "folders", "package_index", "hub",
-    "checkpoint", "unicode_tables", "characters", "tokenizer_files", "batch_encoding", "tokenizer",
-    "batch", "reference", "parallel", "kernels", "encoder", "pooling", "similarity", "bert",
-    "saving", "embedder", "torchlike", "trace", "explain", "explain_page", "verify", "live",
-    "evaluate", "heatmap", "benchmark", "cli",
-]  # fmt: skip
+# Lowest first. A file imports from floors below its own and, on its own, from files before it.
+# A folder's face, its __init__.py, stands behind its files.
+FLOORS: dict[str, list[str]] = {
+    "errors": [],
+    "model_files": [
+        "config", "sentence_config", "model_cache", "folders", "package_index", "hub", "checkpoint",
+    ],
+    "tokenizer": [
+        "unicode_tables", "characters", "memory", "added_tokens", "files", "normalizer",
+        "pre_tokenizer", "wordpiece", "decoder", "batch_encoding", "tokenizer",
+    ],
+    "engine": ["batch", "parallel", "kernels", "encoder", "pooling"],
+    "reference": ["bert"],
+    "similarity": [],
+    "saving": [],
+    "embedder": [],
+    "bert": [],
+    "torchlike": [],
+    "measure": ["speed", "quality"],
+    "verify": ["trace", "verify", "live"],
+    "explain": ["explain", "page", "heatmap"],
+    "cli": [
+        "options", "bench", "embed", "evaluate", "explain", "info", "pull", "similarity",
+        "tokenize", "trace", "verify",
+    ],
+}  # fmt: skip
+
+# Every module in that order, by its dotted name below gtenp; a folder's face behind its files.
+ORDER = [
+    name
+    for floor, files in FLOORS.items()
+    for name in [*(f"{floor}.{file}" for file in files), floor]
+]
 
 
-def imported_rooms(path: Path) -> set[str]:
-    """The rooms that a file imports when it runs; imports for type checking alone don't count."""
-    rooms = set()
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+def path_of(module: str) -> Path:
+    plain = PACKAGE / f"{module.replace('.', '/')}.py"
+    return plain if plain.exists() else PACKAGE / module / "__init__.py"
+
+
+def imported(module: str) -> set[str]:
+    """The modules that one imports when it runs; imports for type checking alone don't count."""
+    found = set()
+    tree = ast.parse(path_of(module).read_text(encoding="utf-8"))
     for_types = {
         id(inner)
         for node in ast.walk(tree)
@@ -34,26 +64,35 @@ def imported_rooms(path: Path) -> set[str]:
         for inner in ast.walk(node)
     }
     for node in ast.walk(tree):
-        if id(node) in for_types or not isinstance(node, ast.ImportFrom):
+        if id(node) in for_types or not isinstance(node, ast.ImportFrom) or not node.module:
             continue
-        if node.module == "gtenp":
-            rooms |= {alias.name for alias in node.names if alias.name != "__version__"}
-        elif node.module and node.module.startswith("gtenp."):
-            rooms.add(node.module.split(".")[1])
-    return rooms
+        parent = node.module.removeprefix("gtenp").removeprefix(".")
+        if node.module.partition(".")[0] == "gtenp":
+            for alias in node.names:
+                inner = f"{parent}.{alias.name}".removeprefix(".")
+                found.add(inner if inner in ORDER else parent)
+    return found - {""}  # gtenp itself: its version
 
 
-def test_every_room_is_known():
-    found = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
-    assert found | {"cli"} == set(ROOMS)
+def test_every_file_has_its_floor():
+    paths = {path_of(module) for module in ORDER}
+    tops = {PACKAGE / "__init__.py", PACKAGE / "__main__.py"}
+    assert paths == set(PACKAGE.rglob("*.py")) - tops
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_no_room_imports_upward(room):
-    files = PACKAGE.glob("cli/*.py") if room == "cli" else [PACKAGE / f"{room}.py"]
-    below = ROOMS[: ROOMS.index(room)] + (["cli"] if room == "cli" else [])
-    for path in files:
-        assert imported_rooms(path) <= set(below), path.name
+@pytest.mark.parametrize("module", ORDER)
+def test_no_file_imports_upward(module):
+    assert imported(module) <= set(ORDER[: ORDER.index(module)])
+
+
+@pytest.mark.parametrize("floor", [floor for floor, files in FLOORS.items() if files])
+def test_a_folders_face_defines_nothing(floor):
+    if floor == "cli":
+        return
+    tree = ast.parse(path_of(floor).read_text(encoding="utf-8"))
+    kinds = {type(node) for node in tree.body}
+    assert kinds <= {ast.Expr, ast.ImportFrom}
+    assert ast.get_docstring(tree)
 
 
 def modules_after(code: str) -> set[str]:

@@ -3,7 +3,7 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import DATA
+from places import DATA
 
 from gtenp import cos_sim, dot_score, semantic_search
 from gtenp.errors import InputError

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from texts import CARD
 
-from gtenp import Embedder, hub
+from gtenp import Embedder
+from gtenp.model_files import hub
 
 TRANSFORMERS_SNIPPET = """
 from gtenp.torchlike import AutoModel, AutoTokenizer, F, Tensor

@@ -6,6 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from places import DATA
 from tokenizers import (
     AddedToken,
     Tokenizer,
@@ -18,7 +19,6 @@ from tokenizers import (
 
 import gtenp
 
-DATA = Path(__file__).parent / "data"
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
@@ -86,3 +86,17 @@ def ours(tokenizer: Tokenizer, folder: Path) -> gtenp.Tokenizer:
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))
     return gtenp.Tokenizer.from_folder(folder)
+
+
+def tokens(tokenizer: gtenp.Tokenizer, text: str) -> list[str]:
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return tokenizer.convert_ids_to_tokens(ids)  # type: ignore[no-any-return]
+
+
+def assert_equal(tokenizer: gtenp.Tokenizer, theirs: Tokenizer, text: str) -> None:
+    found = tokenizer([text], return_offsets_mapping=True)
+    wanted = theirs.encode(text)
+    assert tokenizer(text)["input_ids"] == wanted.ids
+    assert found["input_ids"][0] == wanted.ids
+    assert found["offset_mapping"][0] == wanted.offsets
+    assert found.word_ids() == wanted.word_ids

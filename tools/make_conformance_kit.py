@@ -19,9 +19,10 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from random_model import write_sentence_files  # noqa: E402
 
-from gtenp import Embedder, __version__, trace  # noqa: E402
-from gtenp.folders import locked, new_folder  # noqa: E402
-from gtenp.verify import TOLERANCE  # noqa: E402
+from gtenp import Embedder, __version__  # noqa: E402
+from gtenp.model_files.folders import locked, new_folder  # noqa: E402
+from gtenp.verify import trace  # noqa: E402
+from gtenp.verify.verify import TOLERANCE  # noqa: E402
 
 TEXTS = [
     "hello world",

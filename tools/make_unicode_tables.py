@@ -1,4 +1,4 @@
-"""Write ``gtenp/unicode_tables.py`` by asking the reference tokenizer about every code point.
+"""Write gtenp/tokenizer/unicode_tables.py by asking the reference tokenizer about each code point.
 
     python tools/make_unicode_tables.py            # writes the file
     python tools/make_unicode_tables.py --check    # exits 1 where the file would change
@@ -19,7 +19,7 @@ from pathlib import Path
 import tokenizers
 from tokenizers import normalizers, pre_tokenizers
 
-TARGET = Path(__file__).parent.parent / "gtenp" / "unicode_tables.py"
+TARGET = Path(__file__).parent.parent / "gtenp" / "tokenizer" / "unicode_tables.py"
 CODE_POINTS = [point for point in range(0x110000) if not 0xD800 <= point < 0xE000]
 HANGUL = range(0xAC00, 0xD7A4)  # decomposed by rule, not by table
 

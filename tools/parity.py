@@ -6,9 +6,8 @@ For each folder of tests/models it prints the largest difference of the embeddin
 sentence-transformers, before and after save_pretrained; for quantize_embeddings, whether all bytes
 are equal. For all-MiniLM-L6-v2 and for gte-small's shape with random weights it prints, level by
 level, the largest and the mean absolute difference of the hidden states: gtenp's float32 encoder
-against transformers' float32, and reference.py in float64 against torch's float64. Exit status 1
-where
-token ids differ or a tolerance is left.
+against transformers' float32, and reference/bert.py in float64 against torch's float64. Exit status
+1 where token ids differ or a tolerance is left.
 """
 
 from __future__ import annotations
@@ -41,9 +40,9 @@ from random_model import GTE_SMALL, write_model, write_sentence_files  # noqa: E
 from texts import golden_texts, paragraph  # noqa: E402
 
 from gtenp import Embedder, quantize_embeddings, reference  # noqa: E402
-from gtenp.batch import pack  # noqa: E402
-from gtenp.checkpoint import astype, load_weights  # noqa: E402
-from gtenp.encoder import Encoder  # noqa: E402
+from gtenp.engine.batch import pack  # noqa: E402
+from gtenp.engine.encoder import Encoder  # noqa: E402
+from gtenp.model_files.checkpoint import astype, load_weights  # noqa: E402
 
 FLOAT32_TOLERANCE = 2e-5
 FLOAT64_TOLERANCE = 1e-10

@@ -6,6 +6,7 @@ import io
 import os
 import sys
 import warnings
+from typing import Any
 
 import click
 
@@ -20,7 +21,7 @@ from gtenp.cli.similarity import similarity
 from gtenp.cli.tokenize import tokenize
 from gtenp.cli.trace import trace
 from gtenp.cli.verify import verify
-from gtenp.errors import GtenpError, InputError
+from gtenp.errors import GtenpError
 
 
 class _Failure(click.ClickException):
@@ -33,15 +34,18 @@ class _Closed(io.TextIOBase):
     """A standard output that the caller closed: without it, what is printed would vanish unseen."""
 
     def write(self, text: str) -> int:  # noqa: ARG002
-        raise InputError("standard output is closed; redirect it to a file, or to /dev/null")
+        raise _Failure("standard output is closed; redirect it to a file, or to /dev/null")
 
 
 class _Group(click.Group):
-    def invoke(self, ctx: click.Context) -> object:
-        """Run the verb; what a user can mend becomes one sentence, unless --debug was given."""
-        # Python has None for a stream that was closed before it started.
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Begin with streams to write to: Python has None for one that the caller closed."""
         sys.stdout = sys.stdout or _Closed()
         sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, it lasts to the end
+        return super().main(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the verb; what a user can mend becomes one sentence, unless --debug was given."""
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = lambda message, *_: click.echo(

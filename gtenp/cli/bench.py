@@ -18,8 +18,8 @@ def bench(model: str, revision: str | None) -> None:
     """
     import numpy as np
 
-    from gtenp import benchmark
     from gtenp.embedder import Embedder
+    from gtenp.measure import speed as benchmark
 
     embedder = Embedder(model, revision=revision)
     config, most = embedder.config, embedder.max_seq_length

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from gtenp.cli.options import model_option, read_texts, revision_option
+from gtenp.cli.options import model_option, open_texts, revision_option
 
 
 @click.command()
@@ -25,15 +25,12 @@ def embed(texts: tuple[str, ...], model: str, revision: str | None, output: Path
 
     Without TEXTS, each line of standard input is one.
     """
-    sentences = read_texts(texts)
-    from gtenp.embedder import Embedder
-
-    embedder = Embedder(model, revision=revision)
+    sentences, embedder = open_texts(texts, model, revision)
     embeddings = embedder.encode(sentences, show_progress_bar=sys.stderr.isatty())
     if output is not None:
         import numpy as np
 
-        from gtenp.folders import new_file
+        from gtenp.model_files.folders import new_file
 
         with new_file(output) as file:
             np.save(file, embeddings)

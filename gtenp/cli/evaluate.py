@@ -24,7 +24,7 @@ def sts(file: Path, model: str, revision: str | None) -> None:
     A line is genre, file, year, id, score, sentence 1 and sentence 2, tab-separated.
     """
     from gtenp.embedder import Embedder
-    from gtenp.evaluate import read_sts, sts
+    from gtenp.measure.quality import read_sts, sts
 
     pairs = read_sts(file)
     embedder = Embedder(model, revision=revision)

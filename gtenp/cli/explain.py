@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gtenp.cli.options import model_option, read_texts, revision_option
+from gtenp.cli.options import model_option, open_texts, revision_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gtenp.embedder import Embedder
-    from gtenp.explain import Comparison, Explanation, Stage
+    from gtenp.explain.explain import Comparison, Explanation, Stage
     from gtenp.reference import Array
 
 _PAIRS = 8  # token pairs shown of two texts
@@ -39,16 +39,12 @@ def explain(texts: tuple[str, ...], model: str, revision: str | None, html: Path
     Of further texts only the figures are shown, then how alike each is to the first, and which
     token pairs made it so. Without TEXTS, each line of standard input is one.
     """
-    sentences = read_texts(texts)
-    if not sentences:
-        raise click.UsageError("no text to explain: standard input is empty")
-    from gtenp.embedder import Embedder
-    from gtenp.explain import compare
-    from gtenp.explain import explain as explain_texts
+    sentences, embedder = open_texts(texts, model, revision, what_for="explain")
+    from gtenp.explain.explain import compare
+    from gtenp.explain.explain import explain as explain_texts
 
-    embedder = Embedder(model, revision=revision)
     if html is not None:
-        from gtenp import explain_page
+        from gtenp.explain import page as explain_page
 
         explain_page.write(html, embedder, model, sentences)
         click.echo(f"{html}: open it in a browser", err=True)
@@ -73,14 +69,14 @@ def _show_model(embedder: Embedder, model: str) -> None:
         f"L = {config.num_hidden_layers} layers, A = {config.num_attention_heads} heads "
         f"of D = {config.head_size}, H = {config.hidden_size}, F = {config.intermediate_size}"
     )
-    click.echo("The functions are those of gtenp/reference.py, the times its own in float32.")
+    click.echo("The functions are gtenp/reference/bert.py's, the times its own in float32.")
     click.echo("FLOPs are those of the matrix products: 2·m·k·n for [m, k] × [k, n].")
 
 
 def _show_text(text: Explanation, number: int | None, *, in_full: bool) -> None:
     click.echo()
     _heading(f"Text {number}" if number else "Text", _printable(text.text))
-    _heading("Tokens", f"S = {len(text.tokens)}, by gtenp/tokenizer.py")
+    _heading("Tokens", f"S = {len(text.tokens)}, by gtenp/tokenizer")
     shown = [f"{t} {i}" for t, i in zip(text.tokens, text.trace.input_ids, strict=True)]
     _wrapped(shown[:_TOKENS] + [f"… {len(shown) - _TOKENS} more"] * (len(shown) > _TOKENS))
     token = min(1, len(text.tokens) - 1)  # the first word, for the rows of numbers
@@ -96,7 +92,7 @@ def _show_text(text: Explanation, number: int | None, *, in_full: bool) -> None:
     click.echo(f"  vector [{len(text.vector)}]: {_numbers(text.vector, 7)}")
     click.echo(
         f"  in all {_flops(text.flops)}\n"
-        f"  {text.seconds * 1e3:,.2f} ms in reference.py, from ids to vector\n"
+        f"  {text.seconds * 1e3:,.2f} ms in reference/bert.py, from ids to vector\n"
         f"  {text.engine_seconds * 1e3:,.2f} ms in the fast engine (encoder.py, kernels.py), "
         "from text to vector"
     )
@@ -150,19 +146,20 @@ def _show_layers(text: Explanation) -> None:
 def _show_comparison(
     embedder: Embedder, first: Explanation, other: Explanation, found: Comparison, number: int
 ) -> None:
-    from gtenp.explain import largest
+    from gtenp.explain.explain import is_average, largest
 
     measure = embedder.similarity_fn_name
     click.echo()
     _heading(f"Texts 1 and {number}", f"{measure} {found.score:.4f}, by gtenp/similarity.py")
     count = len(first.tokens) * len(other.tokens)
     if found.contributions is None:
-        modes = " and ".join(embedder.sentence_config.pooling.modes)
-        reason = (
-            f"{modes} pooling is no average of all tokens"
-            if measure in ("cosine", "dot")
-            else f"a {measure} similarity is no product"
-        )
+        sentence = embedder.sentence_config
+        if measure not in ("cosine", "dot"):
+            reason = f"a {measure} similarity is no product"
+        elif is_average(sentence):
+            reason = f"{' and '.join(sentence.pooling.modes)} pooling is no average of all tokens"
+        else:
+            reason = f"the vector goes through {', '.join(h.summary for h in sentence.heads)}"
         _wrapped(
             [f"{reason}, so the score is no sum over token pairs. The pairs whose last states are "
              "most alike, by cosine:"]

@@ -52,8 +52,8 @@ def _lines(value: Any) -> list[str]:
 
 def _describe(model: str, revision: str | None) -> dict[str, Any]:
     """All that was understood of the model's folder, in the order of the data's way through it."""
-    from gtenp.checkpoint import read_safetensors, weight_files
     from gtenp.embedder import Embedder
+    from gtenp.model_files.checkpoint import read_safetensors, weight_files
 
     embedder = Embedder(model, revision=revision)
     config, sentence, spec = embedder.config, embedder.sentence_config, embedder.tokenizer.spec

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from gtenp.errors import InputError
-from gtenp.hub import DEFAULT_MODEL
+from gtenp.model_files.hub import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from gtenp.embedder import Embedder
 
 model_option = click.option(
     "--model",
@@ -21,6 +25,21 @@ model_option = click.option(
 revision_option = click.option(
     "--revision", metavar="REV", help="A branch, tag or commit of the model on the Hub."
 )
+
+
+def open_texts(
+    arguments: tuple[str, ...], model: str, revision: str | None, what_for: str | None = None
+) -> tuple[list[str], Embedder]:
+    """The texts of the command line, or the lines of standard input, and the model.
+
+    UsageError where there are none and the verb (``what_for``) wants some.
+    """
+    texts = read_texts(arguments)
+    if what_for and not texts:
+        raise click.UsageError(f"no text to {what_for}: standard input is empty")
+    from gtenp.embedder import Embedder
+
+    return texts, Embedder(model, revision=revision)
 
 
 def read_texts(arguments: tuple[str, ...]) -> list[str]:

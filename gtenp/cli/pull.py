@@ -7,7 +7,7 @@ from typing import Literal
 
 import click
 
-from gtenp import hub
+from gtenp.model_files import hub
 
 
 @click.command()

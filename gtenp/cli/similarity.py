@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -15,7 +16,7 @@ from gtenp.cli.options import model_option, revision_option
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gtenp.kernels import Float32
+    from gtenp.engine.kernels import Float32
 
 _file = click.Path(dir_okay=False, path_type=Path)
 
@@ -42,10 +43,13 @@ def similarity(
     Of two texts it prints the one score; of more a table, its columns numbered as its rows. On a
     terminal the scores are shaded, from the least to the greatest of two different texts.
     """
+    files = [os.path.realpath(path) for path in (png, svg, html) if path is not None]
+    if len(set(files)) < len(files):
+        raise click.UsageError("two of --png, --svg and --html name one file; name a file for each")
     start = time.perf_counter()
-    from gtenp import heatmap
     from gtenp.embedder import Embedder
-    from gtenp.folders import new_file
+    from gtenp.explain import heatmap
+    from gtenp.model_files.folders import new_file
 
     embedder = Embedder(model, revision=revision)
     loaded = time.perf_counter()
@@ -84,7 +88,7 @@ def heat_table(scores: Float32, texts: Sequence[str], width: int) -> Iterator[st
     Where the scores are too many for the width they lose their decimals, and where that is not
     enough the columns are shown in several tables, one below the other.
     """
-    from gtenp import heatmap
+    from gtenp.explain import heatmap
 
     places, count = heatmap.shade(scores), len(texts)
     label = len(str(count))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gtenp.cli.options import model_option, read_texts, revision_option
+from gtenp.cli.options import model_option, open_texts, revision_option
 
 if TYPE_CHECKING:
     from gtenp.tokenizer import Tokenizer
@@ -32,10 +32,7 @@ def tokenize(
 
     Without TEXTS, each line of standard input is one.
     """
-    sentences = read_texts(texts)
-    from gtenp.embedder import Embedder
-
-    embedder = Embedder(model, revision=revision)
+    sentences, embedder = open_texts(texts, model, revision)
     tokenizer, limit = embedder.tokenizer, embedder.max_seq_length
     for text in sentences:
         found = describe(tokenizer, text, max_length or limit)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gtenp.cli.options import model_option, read_texts, revision_option
+from gtenp.cli.options import model_option, open_texts, revision_option
 
 
 @click.command()
@@ -34,16 +34,12 @@ def trace(
     """Write every value that the model computes on the way from TEXTS to their vectors.
 
     Without TEXTS, each line of standard input is one. Names and shapes are those of
-    gtenp/trace.py; the file's metadata lists them. Several texts' names begin with 0., 1. and so
-    on.
+    gtenp/verify/trace.py; the file's metadata lists them. Several texts' names begin with 0., 1.
+    and so on.
     """
-    sentences = read_texts(texts)
-    if not sentences:
-        raise click.UsageError("no text to trace: standard input is empty")
-    from gtenp import trace as tracing
-    from gtenp.embedder import Embedder
+    sentences, embedder = open_texts(texts, model, revision, what_for="trace")
+    from gtenp.verify import trace as tracing
 
-    embedder = Embedder(model, revision=revision)
     reference = tracing.model_of(embedder, dtype)
     ids = tracing.token_ids(embedder, sentences)
     values = [tracing.trace(reference, text_ids) for text_ids in ids]

@@ -14,7 +14,7 @@ from gtenp.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gtenp.verify import Comparison, Verdict
+    from gtenp.verify.verify import Comparison, Verdict
 
 # For a live comparison without texts of one's own: short and long, with accents and without.
 _TEXTS = [
@@ -67,9 +67,9 @@ def verify(
     """
     if sum((other is not None, transformers, onnx is not None)) != 1:
         raise click.UsageError("wanted one of OTHER, --transformers and --onnx FILE")
-    from gtenp import trace
     from gtenp.embedder import Embedder
-    from gtenp.verify import TOLERANCE, verify
+    from gtenp.verify import trace
+    from gtenp.verify.verify import TOLERANCE, verify
 
     limit = TOLERANCE if tolerance is None else tolerance
     named = list(texts) or (_read_texts(texts_file) if texts_file else None)
@@ -81,7 +81,7 @@ def verify(
         verdict = verify(embedder, file.values, named or file.texts, limit)
         _print_steps(verdict.steps)
     else:
-        from gtenp import live
+        from gtenp.verify import live
 
         named = named or _TEXTS
         ids = trace.token_ids(embedder, named)

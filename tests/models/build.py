@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from models.published import Model
+from models.published import FORMS, PUBLISHED, Model
+from places import DATA
 from random_model import random_tensors
 from raw_safetensors import save_bfloat16
 from safetensors.numpy import save_file
@@ -40,6 +41,14 @@ def build(model: Model, parent: Path, words: list[str]) -> Path:
     if model.pooling is not None:
         _write_modules(folder, model, config["hidden_size"], seed)
     return folder
+
+
+def built(name: str, parent: Path) -> Path:
+    """The folder of the published model, or the form, of that short name, with tiny's words."""
+    (model,) = (m for m in (*PUBLISHED, *FORMS) if m.name.rpartition("/")[2] == name)
+    return build(
+        model, parent, (DATA / "tiny/vocab.txt").read_text(encoding="utf-8").split("\n")[:-1]
+    )
 
 
 def shrunk(config: dict[str, Any], vocab_size: int) -> dict[str, Any]:

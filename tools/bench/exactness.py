@@ -17,8 +17,8 @@ from batches import load
 from convert import load_bert
 
 from gtenp import BertModel, reference
-from gtenp.checkpoint import astype, load_weights
-from gtenp.config import BertConfig
+from gtenp.model_files.checkpoint import astype, load_weights
+from gtenp.model_files.config import BertConfig
 
 
 def main(folder: Path, texts: Path) -> dict[str, dict[str, list[float]]]:

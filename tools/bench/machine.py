@@ -8,7 +8,7 @@ import re
 from importlib.metadata import version
 from pathlib import Path
 
-from gtenp.benchmark import cpu
+from gtenp.measure.speed import cpu
 
 PACKAGES = (
     "numpy",

@@ -183,10 +183,10 @@ def sentence_transformers(files: Files, threads: int, lanes: int) -> Embed:
 
 
 def reference(files: Files, threads: int, lanes: int) -> Embed:  # noqa: ARG001
-    """gtenp's reference.py in float64: what all others are compared with."""
+    """gtenp's reference/bert.py in float64: what all others are compared with."""
     from gtenp import reference
-    from gtenp.checkpoint import astype, load_weights
-    from gtenp.config import BertConfig
+    from gtenp.model_files.checkpoint import astype, load_weights
+    from gtenp.model_files.config import BertConfig
 
     config = BertConfig.from_folder(files.folder)
     weights = astype(load_weights(files.folder, config), np.float64)
@@ -205,8 +205,8 @@ def limit(files: Files, threads: int, lanes: int) -> Embed:  # noqa: ARG001
     """The matrix products of the forward pass and nothing else, at NumPy's speed: what is left
     when all the rest of the model costs no time. Its vectors mean nothing.
     """
-    from gtenp.benchmark import MatrixProducts
-    from gtenp.config import BertConfig
+    from gtenp.measure.speed import MatrixProducts
+    from gtenp.model_files.config import BertConfig
 
     config = BertConfig.from_folder(files.folder)
     products = MatrixProducts(config)

@@ -156,7 +156,7 @@ FRONT = {
 
 
 def front(results: Results) -> str:
-    """The table of the project's README: all-MiniLM-L6-v2 in float32, its main figures."""
+    """The table of docs/speed.md: all-MiniLM-L6-v2 in float32, its main figures."""
     measured, cold = results["models"][MINILM], results["cold_start"][f"{MINILM}, float32"]
     sizes = results["installed_mb"]
     rows = []
@@ -232,7 +232,7 @@ def page(results: Results) -> str:
         "sentence-transformers is called as its users call it. Padding is not counted as tokens.",
         "*limit* is what NumPy's matrix products alone would reach: the same shapes, with no other "
         "work between them. *error* is the largest difference of any number of a sentence vector "
-        "from `gtenp/reference.py` in float64. The texts are docstrings of Python's standard "
+        "from `gtenp/reference/bert.py` in float64. The texts are docstrings of Python's standard "
         "library:",
         _corpora(results),
         f"## The goals: {sum(g.met for g in found)} of {len(found)} met",
@@ -276,7 +276,7 @@ def write(folder: Path) -> None:
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     pictures.draw(results, folder)
     (folder / "README.md").write_text(page(results), encoding="utf-8")
-    print(f"For the project's README:\n{front(results)}")
+    print(f"For docs/speed.md:\n{front(results)}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,375 @@
+"""One text's way through the model, stage by stage, and the token pairs that make two texts alike.
+
+Everything is computed by ``reference/bert.py`` and ``engine/pooling.py`` in float32; here it is
+only called in their order, timed and counted. The letters of the shapes are the former's.
+
+FLOPs are those of the matrix products alone: [m, k] × [k, n] makes m·n sums of k products, 2·m·k·n
+in all. A layer so takes 8·S·H² for its four products H to H, 4·S²·H for the scores and the context,
+4·S·H·F for the feed-forward. Softmax, GELU and norms add about a hundredth, yet take their time.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gtenp import reference
+from gtenp.engine.pooling import normalize, pool
+from gtenp.model_files.sentence_config import Dense, LayerNorm, Normalize
+from gtenp.verify.trace import model_of, token_ids
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gtenp.embedder import Embedder
+    from gtenp.engine.batch import Int
+    from gtenp.model_files.checkpoint import Layer, Linear
+    from gtenp.model_files.config import BertConfig
+    from gtenp.model_files.sentence_config import SentenceConfig
+    from gtenp.reference import Array, LayerTrace
+    from gtenp.verify.trace import Model
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of the way: what it made, out of what it did."""
+
+    name: str
+    functions: str  # where to read it: in reference/bert.py, but for the pooling's
+    what: str  # a sentence
+    axes: tuple[str, ...]  # the letters of the shape
+    value: Array
+    flops: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Look:
+    """A token's attention to another one."""
+
+    head: int
+    token: int  # the place of the token that looks
+    at: int  # the place of the token that it looks at
+    weight: float  # from 0 to 1
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """A layer in a few numbers."""
+
+    norm: float  # the mean length of a token's state after it
+    kept: float  # the mean cosine of a token's state before and after it
+    strongest: Look | None  # between two tokens other than [CLS] and [SEP]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One text and all that the model made of it."""
+
+    text: str
+    tokens: tuple[str, ...]  # S of them, [CLS] and [SEP] included
+    trace: reference.Trace
+    embedding_stages: tuple[Stage, ...]
+    layer_stages: tuple[Stage, ...]  # of layer 0
+    layers: tuple[LayerSummary, ...]  # L of them
+    sentence_stages: tuple[Stage, ...]
+    vector: Array  # [H], or the part of it that the model keeps
+    engine_seconds: float  # the whole way in the fast engine, tokenizer to vector
+
+    @property
+    def flops(self) -> int:
+        """Of all matrix products: every layer's are those of layer 0."""
+        layer = sum(stage.flops for stage in self.layer_stages)
+        return len(self.layers) * layer + sum(stage.flops for stage in self.sentence_stages)
+
+    @property
+    def seconds(self) -> float:
+        """The reference's time, from ids to vector."""
+        stages = self.embedding_stages + self.sentence_stages
+        return sum(stage.seconds for stage in stages) + sum(s.seconds for s in self.layers)
+
+    @property
+    def norms(self) -> Array:
+        """The length of each token's state, after the embeddings and each layer: [L + 1, S]."""
+        norms: Array = np.linalg.norm(np.stack(self.trace.hidden_states), axis=-1)
+        return norms
+
+    @property
+    def attention(self) -> Array:
+        """[L, A, S, S]: the rows look, the columns are looked at."""
+        return np.stack([layer.attention for layer in self.trace.layers])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How alike two texts are, and where that comes from."""
+
+    score: float  # the model's similarity
+    contributions: Array | None  # [S, S'], of each token pair to the score; None where it has none
+    cosines: Array  # [L + 1, S, S'], of the two tokens' states at each level
+
+
+def explain(embedder: Embedder, texts: Sequence[str]) -> list[Explanation]:
+    """Take each text through the reference: n texts -> n explanations.
+
+    UnsupportedModelError where ``trace.model_of`` refuses the model.
+    """
+    model = model_of(embedder, np.float32)
+    embedder.encode(list(texts))  # so that all is warm; tells also of texts that are cut
+    return [
+        _explain_one(embedder, model, text, ids)
+        for text, ids in zip(texts, token_ids(embedder, texts), strict=True)
+    ]
+
+
+def _explain_one(embedder: Embedder, model: Model, text: str, input_ids: Int) -> Explanation:
+    # All is run more than once: the first time also reads the weights from the disk.
+    trace = reference.forward(model.weights, model.config, input_ids)
+    encode = partial(embedder.encode, text, truncate="silent")
+    engine_seconds = min(_seconds(encode) for _ in range(3))
+    summaries = []
+    states = trace.hidden_states[:-1]  # what each layer is given
+    for x, layer, steps in zip(states, model.weights.layers, trace.layers, strict=True):
+        seconds = _seconds(partial(reference.run_layer, x, layer, model.config))
+        summaries.append(_summary(x, steps, seconds))
+    sentence_stages = _sentence_stages(trace.hidden_states[-1], model)
+    return Explanation(
+        text,
+        tuple(embedder.tokenizer.convert_ids_to_tokens(input_ids.tolist())),
+        trace,
+        _embedding_stages(model, trace),
+        layer_stages(trace.embeddings, model.weights.layers[0], model.config),
+        tuple(summaries),
+        sentence_stages,
+        sentence_stages[-1].value[: embedder.truncate_dim],
+        engine_seconds,
+    )
+
+
+def _seconds(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
+
+
+def _summary(x: Array, layer: LayerTrace, seconds: float) -> LayerSummary:
+    kept = (normalize(x) * normalize(layer.output)).sum(axis=-1).mean()
+    norm = np.linalg.norm(layer.output, axis=-1).mean()
+    return LayerSummary(float(norm), float(kept), strongest_look(layer.attention), seconds)
+
+
+def strongest_look(attention: Array) -> Look | None:
+    """The largest weight between two tokens other than the first and last: [A, S, S]. None where
+    there are no two. Most of BERT's attention goes to [CLS], [SEP] and the token itself.
+
+    >>> attention = np.zeros((1, 4, 4))
+    >>> attention[0, 1], attention[0, 2] = [0.6, 0.1, 0.3, 0.0], [0.1, 0.2, 0.7, 0.0]
+    >>> strongest_look(attention)
+    Look(head=0, token=1, at=2, weight=0.3)
+    """
+    size = attention.shape[-1]
+    if size < 4:
+        return None
+    inner = np.where(np.eye(size - 2, dtype=bool), -1, attention[:, 1:-1, 1:-1])
+    head, token, at = (int(i) for i in np.unravel_index(inner.argmax(), inner.shape))
+    return Look(head, token + 1, at + 1, float(inner[head, token, at]))
+
+
+# ── The stages ───────────────────────────────────────────────────────────────────────────────────
+
+
+def matmul_flops(m: int, k: int, n: int) -> int:
+    """Products and additions of [m, k] × [k, n].
+
+    >>> matmul_flops(2, 3, 4)
+    48
+    """
+    return 2 * m * k * n
+
+
+def _stage(
+    name: str, functions: str, what: str, axes: str, flops: int, run: Callable[[], Array]
+) -> Stage:
+    start = time.perf_counter()
+    value = run()
+    seconds = time.perf_counter() - start
+    return Stage(name, functions, what, tuple(axes.split()), value, flops, seconds)
+
+
+def _embedding_stages(model: Model, trace: reference.Trace) -> tuple[Stage, ...]:
+    weights, config = model.weights, model.config
+    ids = (trace.input_ids, trace.token_type_ids, trace.position_ids)
+    summed = _stage(
+        "embeddings", "embed", "each token's word, position and segment vector, added",
+        "S H", 0, lambda: reference.embed(weights, *ids),
+    )  # fmt: skip
+    normed = _stage(
+        "their norm", "layer_norm", "each token to mean 0, variance 1; scaled, shifted",
+        "S H", 0,
+        lambda: reference.layer_norm(summed.value, weights.embeddings_norm, config.layer_norm_eps),
+    )  # fmt: skip
+    return (summed, normed)
+
+
+def layer_stages(x: Array, layer: Layer, config: BertConfig) -> tuple[Stage, ...]:
+    """``reference.run_layer`` in its parts: [S, H] -> the stages, the last of which is [S, H]."""
+    tokens, hidden = x.shape
+    heads, eps = config.num_attention_heads, config.layer_norm_eps
+    products = (layer.query, layer.key, layer.value)
+
+    def linear_flops(weights: Linear) -> int:
+        out_size, in_size = weights.weight.shape
+        return matmul_flops(tokens, in_size, out_size)
+
+    qkv = _stage(
+        "query, key, value", "linear, split_heads",
+        "what a token seeks, offers, says; cut into heads",
+        "3 A S D", sum(map(linear_flops, products)),
+        lambda: np.stack([reference.split_heads(reference.linear(x, w), heads) for w in products]),
+    )  # fmt: skip
+    query, key, value = qkv.value
+    look_flops = heads * matmul_flops(tokens, hidden // heads, tokens)
+    scores = _stage(
+        "scores", "attention_scores", "q kᵀ / √D, how well each query fits each key",
+        "A S S", look_flops, lambda: reference.attention_scores(query, key),
+    )  # fmt: skip
+    attention = _stage(
+        "attention", "softmax", "each row of scores becomes shares that sum to 1",
+        "A S S", 0, lambda: reference.softmax(scores.value),
+    )  # fmt: skip
+    context = _stage(
+        "context", "merge_heads", "attention × value: of what all say, each takes its shares",
+        "S H", look_flops, lambda: reference.merge_heads(attention.value @ value),
+    )  # fmt: skip
+    attention_output = _stage(
+        "attention output", "linear, layer_norm",
+        "heads mixed, added to the input, normed",
+        "S H", linear_flops(layer.attention_output),
+        lambda: reference.layer_norm(
+            reference.linear(context.value, layer.attention_output) + x, layer.attention_norm, eps
+        ),
+    )  # fmt: skip
+    intermediate = _stage(
+        "intermediate", "linear", "each token by itself is spread over F features",
+        "S F", linear_flops(layer.intermediate),
+        lambda: reference.linear(attention_output.value, layer.intermediate),
+    )  # fmt: skip
+    activate = reference.ACTIVATIONS[config.hidden_act]
+    activation = _stage(
+        "activation", activate.__name__, "a feature passes where it is large; a negative one fades",
+        "S F", 0, lambda: activate(intermediate.value),
+    )  # fmt: skip
+    output = _stage(
+        "output", "linear, layer_norm",
+        "a state again, added to what went in, normed",
+        "S H", linear_flops(layer.output),
+        lambda: reference.layer_norm(
+            reference.linear(activation.value, layer.output) + attention_output.value,
+            layer.output_norm, eps,
+        ),
+    )  # fmt: skip
+    return (
+        qkv, scores, attention, context, attention_output, intermediate, activation, output,
+    )  # fmt: skip
+
+
+def _sentence_stages(hidden_states: Array, model: Model) -> tuple[Stage, ...]:
+    sentence = model.sentence_config
+    modes = " and ".join(sentence.pooling.modes)
+    pooled = _stage(
+        f"pooling: {modes}", "pooling.pool", "the tokens' states become one vector", "H", 0,
+        lambda: pool(hidden_states, np.array([0, len(hidden_states)]), sentence.pooling)[0],
+    )  # fmt: skip
+    stages = [pooled]
+    for module, (_, head) in zip(sentence.heads, model.heads, strict=True):
+        vector = stages[-1].value[None]
+        run = partial(lambda head, vector: head(vector)[0], head, vector)
+        stages.append(_stage(*_head_words(module), "H", _head_flops(module), run))
+    return tuple(stages)
+
+
+def _head_words(module: Dense | LayerNorm | Normalize) -> tuple[str, str, str]:
+    """The name of the stage, its functions, and a sentence."""
+    if isinstance(module, Dense):
+        return (f"dense: {module.activation}", "pooling.dense", "one more product, of the vector")
+    if isinstance(module, LayerNorm):
+        return ("layer norm", "pooling.layer_norm", "to mean 0, variance 1; scaled, shifted")
+    what = "divided by its length: a dot product is now a cosine"
+    return ("normalize", "pooling.normalize", what)
+
+
+def _head_flops(module: Dense | LayerNorm | Normalize) -> int:
+    if isinstance(module, Dense):
+        return matmul_flops(1, module.in_features, module.out_features)
+    return 0
+
+
+# ── Two texts ────────────────────────────────────────────────────────────────────────────────────
+
+
+def compare(embedder: Embedder, first: Explanation, other: Explanation) -> Comparison:
+    """The similarity of two texts, and each token pair's part in it.
+
+    Where the pooling is an average and the similarity a product (dot or cosine), the sentence
+    vector is a sum of one part a token, so the score is exactly the sum, over all pairs, of their
+    parts' products: for the mean and the cosine, of (h · h') / (S · S' · |a| · |b|).
+    """
+    states, others = (np.stack(text.trace.hidden_states) for text in (first, other))
+    score = float(embedder.similarity(first.vector, other.vector)[0, 0])
+    parts = [_token_parts(embedder, text.trace.hidden_states[-1]) for text in (first, other)]
+    exact = None if parts[0] is None or parts[1] is None else parts[0] @ parts[1].T
+    return Comparison(score, exact, normalize(states) @ normalize(others).transpose(0, 2, 1))
+
+
+def _token_parts(embedder: Embedder, hidden_states: Array) -> Array | None:
+    """Each token's part of the sentence vector, float64: [S, H] -> [S, H], whose sum it is. None
+    where the vector is no such sum, or the similarity no product.
+    """
+    sentence, name = embedder.sentence_config, embedder.similarity_fn_name
+    weights = token_weights(sentence.pooling.modes, len(hidden_states))
+    if weights is None or name not in ("cosine", "dot") or not is_average(sentence):
+        return None
+    parts = weights[:, None] * hidden_states.astype(np.float64)
+    if sentence.normalizes:
+        parts /= np.linalg.norm(parts.sum(axis=0))
+    parts = parts[:, : embedder.truncate_dim]
+    if name == "cosine":
+        parts /= np.linalg.norm(parts.sum(axis=0))
+    return parts
+
+
+def is_average(sentence: SentenceConfig) -> bool:
+    """Whether nothing but a normalisation follows the pooling, which leaves a sum a sum."""
+    return all(isinstance(head, Normalize) for head in sentence.heads)
+
+
+def token_weights(modes: Sequence[str], length: int) -> Array | None:
+    """How much each token counts in the pooled vector: [S]; None where that is no average.
+
+    >>> token_weights(("mean",), 4).tolist(), token_weights(("weightedmean",), 4).tolist()
+    ([0.25, 0.25, 0.25, 0.25], [0.1, 0.2, 0.3, 0.4])
+    """
+    if modes == ("mean",):
+        return np.full(length, 1 / length)
+    if modes == ("mean_sqrt_len_tokens",):
+        return np.full(length, length**-0.5)
+    if modes == ("weightedmean",):
+        places = np.arange(1, length + 1)
+        weights: Array = places / places.sum()
+        return weights
+    return None
+
+
+def largest(matrix: Array, count: int) -> list[tuple[int, int]]:
+    """The places of the largest values, largest first: [m, n] -> at most ``count`` pairs.
+
+    >>> largest(np.array([[1.0, 4.0], [3.0, 2.0]]), 2)
+    [(0, 1), (1, 0)]
+    """
+    order = np.argsort(-matrix, axis=None, kind="stable")[:count]
+    return [(int(i), int(j)) for i, j in zip(*np.unravel_index(order, matrix.shape), strict=True)]

@@ -1,0 +1,344 @@
+"""model.safetensors → frozen dataclasses of weights. The only home of checkpoint tensor names.
+
+The file is mapped, not read: each weight is a read-only view, and a page of it costs memory only
+once it is touched. The format: https://huggingface.co/docs/safetensors (an 8-byte little-endian
+length, a JSON header of that length, then the tensors' bytes).
+
+Names come in several forms, from several years: with ``bert.`` before them where a head was trained
+on top, with ``gamma`` and ``beta`` for a layer norm's weight and bias. Here they are one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import mmap
+import re
+from collections import Counter
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+
+from gtenp.errors import ModelFileError, UnsupportedModelError
+from gtenp.model_files.config import JsonObject, is_inside, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from gtenp.model_files import sentence_config
+    from gtenp.model_files.config import BertConfig
+
+Array = npt.NDArray[Any]  # a weight in whatever float dtype its file or its reader holds
+
+
+@dataclass(frozen=True)
+class Linear:
+    """x @ weight.T + bias."""
+
+    weight: Array  # [out, in]
+    bias: Array  # [out]
+
+
+@dataclass(frozen=True)
+class LayerNorm:
+    """Scale and shift of one layer normalisation."""
+
+    weight: Array  # [H]
+    bias: Array  # [H]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One encoder layer: attention, then the feed-forward network."""
+
+    query: Linear  # [H, H]
+    key: Linear  # [H, H]
+    value: Linear  # [H, H]
+    attention_output: Linear  # [H, H]
+    attention_norm: LayerNorm
+    intermediate: Linear  # [F, H]
+    output: Linear  # [H, F]
+    output_norm: LayerNorm
+
+
+@dataclass(frozen=True)
+class BertWeights:
+    """Everything that a forward pass reads, in the dtype of the file."""
+
+    word_embeddings: Array  # [V, H]
+    position_embeddings: Array  # [max_position_embeddings, H]
+    token_type_embeddings: Array  # [type_vocab_size, H]
+    embeddings_norm: LayerNorm
+    layers: tuple[Layer, ...]  # L of them
+    ignored: tuple[str, ...] = ()  # names, as the file writes them, that no embedding depends on
+
+
+Weights = TypeVar("Weights", BertWeights, Linear, LayerNorm)
+
+
+def load_weights(folder: Path, config: BertConfig) -> BertWeights:
+    """Map the folder's weights and check each tensor's shape against config.json.
+
+    ModelFileError names the tensor that is missing, comes twice, has another shape, is not finite
+    or belongs to a larger model than config.json tells of. The embedding tables alone are not
+    looked through, which would read them all: what is not finite there shows in the hidden states.
+    """
+    found = _Tensors(weight_files(folder))
+    hidden, inner = config.hidden_size, config.intermediate_size
+
+    def linear(name: str, size_out: int, size_in: int) -> Linear:
+        return Linear(
+            found.take_finite(f"{name}.weight", size_out, size_in),
+            found.take_finite(f"{name}.bias", size_out),
+        )
+
+    def norm(name: str) -> LayerNorm:
+        return LayerNorm(
+            found.take_finite(f"{name}.weight", hidden), found.take_finite(f"{name}.bias", hidden)
+        )
+
+    def layer(name: str) -> Layer:
+        return Layer(
+            query=linear(f"{name}.attention.self.query", hidden, hidden),
+            key=linear(f"{name}.attention.self.key", hidden, hidden),
+            value=linear(f"{name}.attention.self.value", hidden, hidden),
+            attention_output=linear(f"{name}.attention.output.dense", hidden, hidden),
+            attention_norm=norm(f"{name}.attention.output.LayerNorm"),
+            intermediate=linear(f"{name}.intermediate.dense", inner, hidden),
+            output=linear(f"{name}.output.dense", hidden, inner),
+            output_norm=norm(f"{name}.output.LayerNorm"),
+        )
+
+    return BertWeights(
+        word_embeddings=found.take("embeddings.word_embeddings.weight", config.vocab_size, hidden),
+        position_embeddings=found.take(
+            "embeddings.position_embeddings.weight", config.max_position_embeddings, hidden
+        ),
+        token_type_embeddings=found.take(
+            "embeddings.token_type_embeddings.weight", config.type_vocab_size, hidden
+        ),
+        embeddings_norm=norm("embeddings.LayerNorm"),
+        layers=tuple(layer(f"encoder.layer.{i}") for i in range(config.num_hidden_layers)),
+        ignored=found.ignored(),
+    )
+
+
+def load_dense(module: sentence_config.Dense) -> Linear:
+    """The weights of a Dense module; without a bias it is 0."""
+    found = _Tensors(weight_files(module.folder))
+    weight = found.take_finite("linear.weight", module.out_features, module.in_features)
+    if not module.bias:
+        return Linear(weight, np.zeros(module.out_features, weight.dtype))
+    return Linear(weight, found.take_finite("linear.bias", module.out_features))
+
+
+def load_layer_norm(module: sentence_config.LayerNorm) -> LayerNorm:
+    """The weights of a LayerNorm module."""
+    found = _Tensors(weight_files(module.folder))
+    return LayerNorm(
+        found.take_finite("norm.weight", module.dimension),
+        found.take_finite("norm.bias", module.dimension),
+    )
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """model.safetensors, or the files that model.safetensors.index.json names.
+
+    Where there is neither, ModelFileError says how to make one.
+    """
+    path, index_path = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if path.exists():
+        return [path]
+    if index_path.exists():
+        shards = JsonObject(index_path).get("weight_map")
+        if not isinstance(shards, dict) or not shards:
+            raise ModelFileError(index_path, "has no weight_map; copy it anew")
+        names = sorted(set(map(str, shards.values())))
+        for name in names:
+            if not is_inside(name) or "/" in name:
+                raise ModelFileError(
+                    index_path, f"names {shown(name)}, which is not a file beside it"
+                )
+        return [folder / name for name in names]
+    if (folder / "pytorch_model.bin").exists():
+        raise UnsupportedModelError(
+            folder / "pytorch_model.bin",
+            "is a pickle, and to read one may run any code that is in it; gtenp reads "
+            "model.safetensors only. Where the file is trusted and transformers is installed, "
+            "AutoModel.from_pretrained(FOLDER).save_pretrained(FOLDER) writes one",
+        )
+    raise ModelFileError(path, "is missing; copy the whole folder")
+
+
+class _Tensors:
+    """The tensors of one model, from one file or several, under their plain names."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        self._path = (
+            paths[0] if len(paths) == 1 else paths[0].parent / "model.safetensors.index.json"
+        )
+        self._tensors: dict[str, Array] = {}
+        self._written: dict[str, str] = {}  # plain name → name in the file
+        for path in paths:
+            for written, tensor in read_safetensors(path).items():
+                name = _plain_name(written)
+                if name in self._written:
+                    raise ModelFileError(
+                        path,
+                        f"gives {name} a second time, as {shown(written)} beside "
+                        f"{shown(self._written[name])}; copy the file anew",
+                    )
+                self._written[name] = written
+                self._tensors[name] = tensor
+
+    def take(self, name: str, *shape: int) -> Array:
+        """A tensor of this shape, which from then on counts as used."""
+        tensor = self._tensors.pop(name, None)
+        if tensor is None:
+            raise ModelFileError(self._path, f"lacks the tensor {name}; copy the file anew")
+        written = self._written[name]
+        if tensor.dtype.kind != "f":
+            raise ModelFileError(
+                self._path, f"{written} has dtype {tensor.dtype}; wanted floats; copy the file anew"
+            )
+        if tensor.shape != shape:
+            raise ModelFileError(
+                self._path,
+                f"{written} has shape {tensor.shape}, config.json wants {shape}; "
+                "copy both files from the same model",
+            )
+        return tensor
+
+    def take_finite(self, name: str, *shape: int) -> Array:
+        """The same, and no number in it may be infinite or NaN."""
+        tensor = self.take(name, *shape)
+        if not is_finite(tensor):
+            raise ModelFileError(
+                self._path, f"{self._written[name]} holds NaN or infinity; copy the file anew"
+            )
+        return tensor
+
+    def ignored(self) -> tuple[str, ...]:
+        """What is left over: heads. ModelFileError where it is a part of the encoder itself."""
+        for name in self._tensors:
+            if _OF_THE_ENCODER.match(name):
+                raise ModelFileError(
+                    self._path,
+                    f"has {self._written[name]}, for which the model of config.json has no place; "
+                    "copy both files from the same model",
+                )
+        return tuple(sorted(self._written[name] for name in self._tensors))
+
+
+# Buffers that hold 0, 1, 2 … are no weights.
+_OF_THE_ENCODER = re.compile(r"encoder\.|embeddings\.(?!position_ids$|token_type_ids$)")
+
+
+def _plain_name(written: str) -> str:
+    """The name that transformers gives the tensor today.
+
+    >>> _plain_name("bert.embeddings.LayerNorm.gamma")
+    'embeddings.LayerNorm.weight'
+    """
+    name = written.removeprefix("bert.")
+    if name.endswith(("LayerNorm.gamma", "LayerNorm.beta")):
+        name = name.removesuffix("gamma").removesuffix("beta")
+        name += "weight" if written.endswith("gamma") else "bias"
+    return name
+
+
+def is_finite(tensor: Array) -> bool:
+    """Whether it holds neither NaN nor infinity, in one pass and without a copy.
+
+    >>> is_finite(np.array([1e30, -65504.0])), is_finite(np.array([1.0, np.nan]))
+    (True, False)
+    """
+    flat = tensor.reshape(-1)
+    if flat.dtype == np.float16:  # an exponent of all ones; a sum of halves would be slow
+        return bool((flat.view(np.uint16) & 0x7FFF).max(initial=0) < 0x7C00)
+    with np.errstate(over="ignore", invalid="ignore"):
+        square = np.dot(flat, flat)  # reads at the speed of memory; too large a sum proves nothing
+    return math.isfinite(square) or bool(np.isfinite(flat).all())
+
+
+# Of NumPy's dtypes; BF16, which it lacks, is read as integers and widened.
+_DTYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "BOOL": "?",
+    "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1",
+}  # fmt: skip
+
+# A BERT of 24 layers has a header of 45 kB. The format itself allows 100 MB, a gigabyte once read.
+_MAX_HEADER = 4 << 20
+
+
+def read_safetensors(path: Path) -> dict[str, Array]:
+    """The file's tensors by name, each a read-only view into the mapped file.
+
+    bfloat16 alone is copied, to float32. Dtypes that NumPy lacks are left out. ModelFileError where
+    the file is not sound safetensors.
+    """
+    try:
+        with path.open("rb") as file:
+            header_size = int.from_bytes(file.read(8), "little")
+            if header_size > _MAX_HEADER:
+                raise ModelFileError(
+                    path,
+                    f"is damaged (a header of {header_size:,} bytes, {_MAX_HEADER:,} at most were "
+                    "expected); copy it anew",
+                )
+            header = json.loads(file.read(header_size), object_pairs_hook=_without_doubles)
+            with safe_open(path, framework="np"):
+                pass  # the reference reader checks dtypes, shapes, offsets and length
+            mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return {
+            name: _view(mapping, 8 + header_size, entry)
+            for name, entry in header.items()
+            if entry.get("dtype") in _DTYPES  # the header's own __metadata__ has none
+        }
+    except OSError as error:
+        reason = error.strerror or error
+        raise ModelFileError(path, f"can't be read ({reason}); copy it anew") from error
+    except (SafetensorError, ValueError, RecursionError) as error:
+        raise ModelFileError(path, f"is cut short or damaged ({error}); copy it anew") from error
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of the header; of two entries of one name JSON's readers would drop the first."""
+    entries = dict(pairs)
+    if len(entries) != len(pairs):
+        ((double, _),) = Counter(name for name, _ in pairs).most_common(1)
+        raise ValueError(f"{shown(double)} is there twice")
+    return entries
+
+
+def _view(mapping: mmap.mmap, data_start: int, entry: dict[str, Any]) -> Array:
+    dtype = np.dtype(_DTYPES[entry["dtype"]])
+    start, end = entry["data_offsets"]
+    if start == end:
+        return np.empty(entry["shape"], dtype)
+    values = np.frombuffer(mapping, dtype, (end - start) // dtype.itemsize, data_start + start)
+    if entry["dtype"] == "BF16":
+        values = (values.astype("<u4") << 16).view("<f4")
+    return values.reshape(entry["shape"])
+
+
+def astype(weights: Weights, dtype: npt.DTypeLike) -> Weights:
+    """The same weights with every array in another float dtype."""
+    converted: Weights = _map_arrays(weights, lambda array: array.astype(dtype, copy=False))
+    return converted
+
+
+def _map_arrays(node: Any, function: Callable[[Array], Array]) -> Any:
+    if isinstance(node, np.ndarray):
+        return function(node)
+    if isinstance(node, str):
+        return node
+    if isinstance(node, tuple):
+        return tuple(_map_arrays(item, function) for item in node)
+    changed = {f.name: _map_arrays(getattr(node, f.name), function) for f in fields(node)}
+    return replace(node, **changed)

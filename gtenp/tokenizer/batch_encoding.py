@@ -1,0 +1,434 @@
+"""From token sequences to what a call of the tokenizer returns: truncation, template, padding.
+
+All of it works on lists and does not care what is in them: ids where only ids are wanted, ``Piece``
+where the caller wants to know whence each token comes. Names, defaults and order of the result are
+transformers'; ties in truncation and the order of overflowing rows are the Rust tokenizer's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from gtenp.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gtenp.tokenizer.files import TokenizerSpec
+
+Token = TypeVar("Token")
+
+# A model_max_length beyond this means that there is none; transformers' figure.
+LARGEST_LENGTH = int(1e20)
+
+
+class Piece(NamedTuple):
+    """A token and whence it comes: its id, its (start, stop) in the text, its word's number."""
+
+    id: int
+    span: tuple[int, int]
+    word: int | None
+
+
+class Row(NamedTuple):
+    """One row of the result, before template and padding: ids or pieces of one or two texts."""
+
+    sample: int
+    first: list[Any]
+    second: list[Any] | None
+
+    def map(self, function: Callable[[Any], Any]) -> Row:
+        """The row with something else in each token's place."""
+        first = [function(token) for token in self.first]
+        second = self.second and [function(token) for token in self.second]
+        return Row(self.sample, first, second)
+
+
+def kept_lengths(first: int, second: int, room: int, strategy: str) -> tuple[int, int]:
+    """How much of two texts that are too long together fits into ``room``.
+
+    >>> kept_lengths(3, 9, 8, "longest_first"), kept_lengths(9, 9, 7, "longest_first")
+    ((3, 5), (3, 4))
+    >>> kept_lengths(3, 9, 8, "only_second")
+    (3, 5)
+
+    Raises InputError where the one text that may be cut is not longer than what must go.
+    """
+    excess = first + second - room
+    if room == 0:
+        return 0, 0
+    if strategy == "longest_first":
+        shorter, longer = sorted((first, second))
+        longer = shorter if shorter > room else max(shorter, room - shorter)
+        if shorter + longer > room:
+            shorter = room // 2
+            longer = shorter + room % 2
+        # Of two equally long texts the second gets the odd token.
+        return (longer, shorter) if first > second else (shorter, longer)
+    length = first if strategy == "only_first" else second
+    if length <= excess:
+        raise InputError(
+            f"truncation={strategy!r} can't bring a row of {first} + {second} tokens down to {room}"
+            f" besides the special tokens; use 'longest_first' or a larger max_length"
+        )
+    return (first - excess, second) if strategy == "only_first" else (first, second - excess)
+
+
+def windows(tokens: list[Token], size: int, stride: int, side: str) -> list[list[Token]]:
+    """Cut into windows of ``size`` that share ``stride`` tokens with their neighbours.
+
+    >>> windows([1, 2, 3, 4, 5], 3, 1, "right"), windows([1, 2, 3, 4, 5], 3, 1, "left")
+    ([[1, 2, 3], [3, 4, 5]], [[3, 4, 5], [1, 2, 3]])
+
+    Raises InputError where the windows would not move on.
+    """
+    if len(tokens) <= size:
+        return [tokens]
+    if size == 0:
+        return [[], tokens]
+    if stride >= size:
+        raise InputError(
+            f"stride is {stride}, but a window has room for {size} tokens of the text; "
+            "stride must be smaller"
+        )
+    cut = []
+    if side == "right":
+        for start in range(0, len(tokens), size - stride):
+            cut.append(tokens[start : start + size])
+            if start + size >= len(tokens):
+                break
+    else:
+        for stop in range(len(tokens), 0, stride - size):
+            cut.append(tokens[max(0, stop - size) : stop])
+            if stop <= size:
+                break
+    return cut
+
+
+def truncate(row: Row, plan: Plan) -> list[Row]:
+    """The row cut down to the plan's room and, if wanted, the rows that overflow from it."""
+    sample, first, second = row
+    if plan.room is None or len(first) + len(second or ()) <= plan.room:
+        return [row]
+    kept_first, kept_second = kept_lengths(len(first), len(second or ()), plan.room, plan.strategy)
+    firsts = windows(first, kept_first, plan.stride, plan.truncation_side)
+    if second is None:
+        rows = [Row(sample, part, None) for part in firsts]
+    else:
+        seconds = windows(second, kept_second, plan.stride, plan.truncation_side)
+        # Every later window of the first text with each of the second's, and the head's row last.
+        rows = [Row(sample, firsts[0], seconds[0])]
+        rows += [Row(sample, a, b) for a in firsts[1:] for b in seconds]
+        rows += [Row(sample, firsts[0], b) for b in seconds[1:]]
+    return rows if plan.overflowing else rows[:1]
+
+
+def lay_out(rows: list[Row], plan: Plan, cls: Token, sep: Token, pad: Token) -> list[list[Token]]:
+    """Put the special tokens around each row's texts and fill the rows up.
+
+    >>> plan = Plan(pad_to=6, padding_side="left")
+    >>> lay_out([Row(0, [7], None), Row(1, [8], [9])], plan, cls=101, sep=102, pad=0)
+    [[0, 0, 0, 101, 7, 102], [0, 101, 8, 102, 9, 102]]
+    """
+    if not plan.special_tokens:
+        laid = [[*row.first, *(row.second or ())] for row in rows]
+    else:
+        laid = [
+            [cls, *first, sep] if second is None else [cls, *first, sep, *second, sep]
+            for _, first, second in rows
+        ]
+    return fill_up(laid, plan, pad)
+
+
+def fill_up(laid: list[list[Token]], plan: Plan, pad: Token) -> list[list[Token]]:
+    """Pad rows to the settled length; one that is longer stays as it is."""
+    if not isinstance(plan.pad_to, int):
+        return laid
+    fillers = [[pad] * (plan.pad_to - len(row)) for row in laid]
+    if plan.padding_side == "left":
+        return [filler + row for filler, row in zip(fillers, laid, strict=True)]
+    return [row + filler for filler, row in zip(fillers, laid, strict=True)]
+
+
+def fill(rows: list[Row], first: int, second: int) -> list[Row]:
+    """Rows of the same lengths with one value for each text's tokens.
+
+    >>> fill([Row(0, [7, 8], [9])], 0, 1)
+    [Row(sample=0, first=[0, 0], second=[1])]
+    """
+    return [Row(n, [first] * len(a), b and [second] * len(b)) for n, a, b in rows]
+
+
+def token_type_ids(rows: list[Row], plan: Plan) -> list[list[int]]:
+    """0 for [CLS], the first text and its [SEP], 1 for the second text and its [SEP].
+
+    >>> token_type_ids([Row(0, [7, 8], [9])], Plan(special_tokens=3))
+    [[0, 0, 0, 0, 1, 1]]
+    """
+    around, behind = (2, 1) if plan.special_tokens else (0, 0)
+    laid = [
+        [0] * (len(first) + around) + ([] if second is None else [1] * (len(second) + behind))
+        for _, first, second in rows
+    ]
+    return fill_up(laid, plan, 0)
+
+
+def attention_mask(rows: list[Row], plan: Plan) -> list[list[int]]:
+    """1 for every token, 0 for padding.
+
+    >>> attention_mask([Row(0, [7, 8], None)], Plan(pad_to=6))
+    [[1, 1, 1, 1, 0, 0]]
+    """
+    laid = [[1] * (plan.special_tokens + len(a) + len(b or ())) for _, a, b in rows]
+    return fill_up(laid, plan, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a call's options come to, once they are checked."""
+
+    special_tokens: int = 2  # how many go around a row's texts: 0, 2 or 3
+    room: int | None = None  # tokens of the texts that a row may keep; None: all
+    strategy: str = "longest_first"
+    stride: int = 0
+    truncation_side: str = "right"
+    overflowing: bool = False
+    pad_to: int | str | None = None  # None, "longest" or a length
+    pad_to_multiple_of: int = 1
+    padding_side: str = "right"
+
+    def settled(self, rows: list[Row]) -> Plan:
+        """The plan with the length that these rows are filled up to.
+
+        >>> Plan(pad_to="longest", pad_to_multiple_of=8).settled([Row(0, [7] * 7, None)]).pad_to
+        16
+        """
+        if self.pad_to is None:
+            return self
+        length = self.pad_to
+        if isinstance(length, str):
+            # What overflows does not count: where a row keeps nothing of a text, it is longer.
+            heads = (row for n, row in enumerate(rows) if not n or rows[n - 1].sample != row.sample)
+            length = max((len(row.first) + len(row.second or ()) for row in heads), default=0)
+            length += self.special_tokens
+        multiple = self.pad_to_multiple_of
+        return replace(self, pad_to=-(-length // multiple) * multiple)
+
+
+def make_plan(
+    spec: TokenizerSpec,
+    *,
+    special_tokens: int,
+    padding: bool | str,
+    truncation: bool | str | None,
+    max_length: int | None,
+    stride: int,
+    pad_to_multiple_of: int | None,
+    padding_side: str | None,
+    truncation_side: str | None,
+    overflowing: bool,
+) -> Plan:
+    """Check a call's options and settle what they leave open, as transformers does.
+
+    Raises InputError where a value is unknown, or the values can't be met together.
+    """
+    paddings = {False: None, True: "longest", "longest": "longest", "max_length": "max_length",
+                "do_not_pad": None}  # fmt: skip
+    strategies = {False: None, True: "longest_first", "do_not_truncate": None} | {
+        name: name for name in ("longest_first", "only_first", "only_second")
+    }
+    if truncation is None:
+        truncation = max_length is not None and padding is False
+    pad_to: int | str | None = _choice("padding", padding, paddings)
+    strategy = _choice("truncation", truncation, strategies)
+    sides = {None: None, "left": "left", "right": "right"}
+    for name, value in {
+        "max_length": max_length,
+        "stride": stride,
+        "pad_to_multiple_of": pad_to_multiple_of,
+    }.items():
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+            raise InputError(f"{name} is {value!r}, an int was wanted")
+    if stride < 0:
+        raise InputError(f"stride is {stride}, 0 or more was wanted")
+    if pad_to_multiple_of is not None and pad_to_multiple_of < 1:
+        raise InputError(f"pad_to_multiple_of is {pad_to_multiple_of}, 1 or more was wanted")
+
+    length = max_length
+    if length is None and spec.model_max_length <= LARGEST_LENGTH:
+        length = spec.model_max_length
+    if length is None:  # neither the caller nor the model says how long: transformers does neither
+        strategy = None
+        pad_to = None if pad_to == "max_length" else pad_to
+    room = None
+    if strategy is not None and length is not None:
+        room = length - special_tokens
+        if room < 0:
+            raise InputError(
+                f"max_length is {length}, but the special tokens alone are {special_tokens}; "
+                "raise it or pass add_special_tokens=False"
+            )
+        if pad_to is not None and pad_to_multiple_of and length % pad_to_multiple_of:
+            raise InputError(
+                f"max_length is {length}, which is no multiple of pad_to_multiple_of, "
+                f"{pad_to_multiple_of}: rows could not be both truncated and padded"
+            )
+    if pad_to is not None and spec.pad_token is None:
+        raise InputError("padding was asked for, but the vocabulary has no padding token")
+    return Plan(
+        special_tokens=special_tokens,
+        room=room,
+        strategy=strategy or "longest_first",
+        stride=stride,
+        truncation_side=_choice("truncation_side", truncation_side, sides) or spec.truncation_side,
+        overflowing=overflowing,
+        pad_to=length if pad_to == "max_length" else pad_to,
+        pad_to_multiple_of=pad_to_multiple_of or 1,
+        padding_side=_choice("padding_side", padding_side, sides) or spec.padding_side,
+    )
+
+
+def _choice(name: str, value: Any, choices: dict[Any, str | None]) -> str | None:
+    # By type too: 1 == True, and an unhashable value must not be looked up.
+    if isinstance(value, (bool, str, type(None))) and value in choices:
+        return choices[value]
+    wanted = ", ".join(map(repr, choices))
+    raise InputError(f"{name} is {value!r}, wanted one of {wanted}")
+
+
+class BatchEncoding(dict[str, Any]):
+    """What a call of the tokenizer returns: a dict of lists (or arrays), ready for ``**batch``.
+
+    Whence each token comes is worked out when it is first asked for.
+    """
+
+    def __init__(self, columns: dict[str, Any], origins: Callable[[], Origins]) -> None:
+        super().__init__(columns)
+        self._origins: Callable[[], Origins] | Origins = origins
+
+    def _known_origins(self) -> Origins:
+        if not isinstance(self._origins, Origins):
+            self._origins = self._origins()
+        return self._origins
+
+    def word_ids(self, batch_index: int = 0) -> list[int | None]:
+        """Each token's word, counted from 0 within its text; None for special tokens and padding.
+
+        With ``is_split_into_words`` these are the caller's words, else words and punctuation.
+        """
+        return self._known_origins().word_ids[batch_index]
+
+    def sequence_ids(self, batch_index: int = 0) -> list[int | None]:
+        """0 for tokens of ``text``, 1 for those of ``text_pair``, None for special and padding."""
+        return self._known_origins().sequence_ids[batch_index]
+
+
+class Origins(NamedTuple):
+    """Whence the tokens of each row come."""
+
+    word_ids: list[list[int | None]]
+    sequence_ids: list[list[int | None]]
+
+
+def as_arrays(columns: dict[str, Any]) -> dict[str, Any]:
+    """Every column as an int64 array.
+
+    Raises InputError where the rows differ in length.
+    """
+    import numpy as np
+
+    lengths = {len(row) for row in columns["input_ids"]}
+    if len(lengths) > 1:
+        raise InputError(
+            f"return_tensors='np' wants rows of one length, found {min(lengths)} to {max(lengths)} "
+            "tokens; pass padding=True"
+        )
+    arrays = {name: np.array(column, dtype=np.int64) for name, column in columns.items()}
+    return arrays if lengths else {name: array.reshape(0, 0) for name, array in arrays.items()}
+
+
+Text = str | list[str]  # a text, or one that the caller has split into words
+
+
+class Sample(NamedTuple):
+    """One text, or a pair of them."""
+
+    first: Text
+    second: Text | None
+
+
+def read_samples(text: Any, text_pair: Any, split: bool) -> tuple[list[Sample], bool]:
+    """Check what the caller passed; also, whether it is a batch.
+
+    >>> read_samples("a", None, split=False)
+    ([Sample(first='a', second=None)], False)
+
+    Raises InputError where something in it is not a str; the message says where.
+    """
+    batched = isinstance(text, (list, tuple)) and not (
+        split and (not text or isinstance(text[0], str))
+    )
+    texts = _texts("text", text, split, batched)
+    if text_pair is None or (not batched and not text_pair):  # "" is no pair, as in transformers
+        return [Sample(first, None) for first in texts], batched
+    pairs = _texts("text_pair", text_pair, split, batched)
+    if len(texts) != len(pairs):
+        raise InputError(f"text has {len(texts)} texts, text_pair has {len(pairs)}")
+    return list(map(Sample, texts, pairs)), batched
+
+
+def _texts(name: str, value: Any, split: bool, batched: bool) -> list[Any]:
+    if batched and not isinstance(value, (list, tuple)):
+        raise InputError(f"{name} is {_kind(value)}, a list was wanted, since text is one")
+    if not split:
+        check_texts(name, value) if batched else _check_str(name, value)
+        return list(value) if batched else [value]
+    for place, text in enumerate(value) if batched else ((None, value),):
+        where = name if place is None else f"{name}[{place}]"
+        if not isinstance(text, (list, tuple)):
+            raise InputError(f"{where} is {_kind(text)}, a list of words was wanted")
+        for number, word in enumerate(text):
+            _check_str(f"{where}[{number}]", word)
+    return list(value) if batched else [value]
+
+
+def check_texts(name: str, texts: Sequence[Any]) -> None:
+    """InputError names the place of the first that is not a str."""
+    for place, text in enumerate(texts):
+        if not isinstance(text, str):
+            _check_str(f"{name}[{place}]", text)
+
+
+def _check_str(where: str, value: Any) -> None:
+    if isinstance(value, str):
+        return
+    advice = ""
+    if isinstance(value, bytes):
+        advice = "; decode it first"
+    elif hasattr(value, "tolist"):
+        advice = "; pass its .tolist()"
+    elif hasattr(value, "__next__"):
+        advice = "; pass list(…) of it"
+    elif isinstance(value, (list, tuple)):
+        advice = "; pass pairs as text and text_pair, words with is_split_into_words=True"
+    wanted = "a str" if "[" in where else "a str or a list of str"
+    raise InputError(f"{where} is {_kind(value)}, {wanted} was wanted{advice}")
+
+
+def _kind(value: Any) -> str:
+    return "None" if value is None else f"of type {type(value).__name__}"
+
+
+def surrogate_error(sample: int, texts: Sample) -> InputError:
+    """The error for a text with half a UTF-16 pair in it, which is no text."""
+    for name, text in zip(("text", "text_pair"), texts, strict=True):
+        for word in [text] if isinstance(text, str) else text or ():
+            for position, char in enumerate(word):
+                if "\ud800" <= char <= "\udfff":
+                    return InputError(
+                        f"{name} number {sample} has a lone surrogate, U+{ord(char):04X}, at "
+                        f"position {position}; decode its source as UTF-8 or with "
+                        "errors='replace'"
+                    )
+    raise AssertionError("no surrogate in the texts")

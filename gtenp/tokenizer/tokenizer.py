@@ -1,0 +1,389 @@
+"""The tokenizer: text → ``input_ids`` and back, under transformers' names.
+
+Here the stages of the folder's tour come together, in their order (``_pieces``) and, for speed, in
+two steps that remember what they made (``_ids``).
+"""
+
+from __future__ import annotations
+
+from functools import cached_property, partial
+from itertools import chain, count
+from operator import index
+from typing import TYPE_CHECKING, Any
+
+from gtenp.errors import InputError
+from gtenp.tokenizer.added_tokens import AddedTokenMatcher
+from gtenp.tokenizer.batch_encoding import (
+    BatchEncoding,
+    Origins,
+    Piece,
+    Plan,
+    Row,
+    Sample,
+    as_arrays,
+    attention_mask,
+    fill,
+    lay_out,
+    make_plan,
+    read_samples,
+    surrogate_error,
+    token_type_ids,
+    truncate,
+)
+from gtenp.tokenizer.decoder import clean_up_spaces, join_pieces
+from gtenp.tokenizer.files import TokenizerSpec, read_folder
+from gtenp.tokenizer.memory import CharTable, LoneSurrogateError, StrIds
+from gtenp.tokenizer.normalizer import Normalizer
+from gtenp.tokenizer.pre_tokenizer import ASCII_WORDS, isolate, words
+from gtenp.tokenizer.wordpiece import WordPiece
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from gtenp.tokenizer.batch_encoding import Text
+
+    Encode = Callable[[str], list[Any]]  # a text → its ids, or its pieces
+
+
+class Tokenizer:
+    """BERT's tokenizer. Immutable once loaded, so threads may share it; options are the call's.
+
+    >>> words = "[PAD] [UNK] [CLS] [SEP] em ##bed me !".split()
+    >>> tokenizer = Tokenizer(TokenizerSpec({word: id for id, word in enumerate(words)}))
+    >>> tokenizer("Embed me!")["input_ids"]
+    [2, 4, 5, 6, 7, 3]
+    >>> tokenizer(["Embed me!", "me"], padding=True, return_tensors="np")["attention_mask"]
+    array([[1, 1, 1, 1, 1, 1],
+           [1, 1, 1, 0, 0, 0]])
+    """
+
+    def __init__(self, spec: TokenizerSpec) -> None:
+        self.spec = spec
+        self._normalizer = Normalizer(spec)
+        self._wordpiece = WordPiece(spec)
+        # What stands between two spaces: a word with its punctuation, mostly.
+        self._chunk_ids = StrIds(self._ids_of_chunk)
+        self._isolated = CharTable(isolate)
+        # Stages 2 and 3 in one: what str.translate() puts in a character's place.
+        forms = self._normalizer.forms
+        self._split = CharTable(lambda char: forms[ord(char)].translate(self._isolated))
+        tokens = spec.added_tokens
+        raw = {token.content: token for token in tokens if not token.normalized}
+        normalized = {t.content.translate(forms): t for t in tokens if t.normalized}
+        # What normalizes to nothing can't be found; the reference would find it everywhere.
+        normalized.pop("", None)
+        self._raw_tokens = AddedTokenMatcher(raw)
+        self._normalized_tokens = AddedTokenMatcher(normalized)
+        self._has_normalized_tokens = bool(normalized)
+        self._characters_in_tokens = frozenset(chain(*raw, *normalized))
+        self._added_ids = {token.content: token.id for token in tokens}
+        self._special_tokens = {token.content for token in tokens if token.special}
+        self.unk_token_id = spec.unk_token_id
+        self.cls_token_id = self._id(spec.cls_token)
+        self.sep_token_id = self._id(spec.sep_token)
+        self.pad_token_id = None if spec.pad_token is None else self._id(spec.pad_token)
+        self.mask_token_id = None if spec.mask_token is None else self._id(spec.mask_token)
+        self.model_max_length = spec.model_max_length
+        self.vocab_size = len(spec.vocab)  # without added tokens; len(tokenizer) is with them
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> Tokenizer:
+        """Load from a model folder: tokenizer.json or vocab.txt, and what lies beside them.
+
+        Raises ModelFileError where a file is missing, damaged or contradicts another, and
+        UnsupportedModelError where the folder's tokenizer is not BERT's.
+        """
+        return cls(read_folder(folder))
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | Path, *, revision: str | None = None) -> Tokenizer:
+        """Load by a model's name or path, as transformers does.
+
+        Raises ModelNotFoundError where no folder answers to the name, and ModelFileError where a
+        file is missing, damaged or contradicts another, and UnsupportedModelError where the model's
+        tokenizer is not BERT's.
+        """
+        from gtenp.model_files import hub
+
+        return cls.from_folder(hub.resolve(name_or_path, revision=revision))
+
+    def __reduce__(self) -> tuple[type[Tokenizer], tuple[TokenizerSpec]]:
+        return type(self), (self.spec,)  # what is remembered stays behind
+
+    # ── text → ids ──
+
+    def _ids(self, text: str) -> list[int]:
+        """The ids of a text, without special tokens around it."""
+        if self._has_normalized_tokens or self._raw_tokens.found_in(text):
+            return [piece.id for piece in self._pieces(text)]
+        if text.isascii():
+            text = text.translate(self._normalizer.ascii_forms)
+        # No stage looks across a space. Not split(): it would also part words at U+001C, which
+        # stage 2 may remove.
+        return list(chain.from_iterable(map(self._chunk_ids.__getitem__, text.split(" "))))
+
+    def _ids_of_chunk(self, chunk: str) -> tuple[int, ...]:
+        """The ids of what stands between two spaces."""
+        if chunk.isascii():  # whose punctuation is left for ASCII_WORDS to isolate
+            ascii_text = chunk.translate(self._normalizer.ascii_forms)
+            parts: Iterable[str] = ASCII_WORDS.findall(ascii_text)
+        else:
+            parts = filter(None, self._normalizer.sort(chunk)[0].translate(self._split).split(" "))
+        return tuple(chain.from_iterable(map(self._wordpiece.ids.__getitem__, parts)))
+
+    def _first(self, text: str, wanted: int, encode: Encode) -> list[Any]:
+        """At least the first tokens that are wanted, or all there are; little is read beyond."""
+        size = 8 * wanted
+        while size < len(text):
+            tokens = encode(self._head(text, size))
+            if len(tokens) >= wanted:
+                return tokens
+            size *= 4
+        return encode(text)
+
+    def _head(self, text: str, size: int) -> str:
+        """The start of a text, up to where a cut changes nothing: behind a character that is always
+        a word's end and that no added token holds.
+        """
+        for stop in range(size, 0, -1):
+            form = self._split[ord(text[stop - 1])]
+            if form.endswith(" ") and self._characters_in_tokens.isdisjoint(text[stop - 1] + form):
+                return text[:stop]
+        return ""
+
+    def _pieces(self, text: str) -> list[Piece]:
+        """The tokens of a text and whence they come: all stages, one after the other."""
+        pieces: list[Piece] = []
+        word = count()
+        for start, stop, token in self._raw_tokens.split(text):
+            if token is not None:
+                pieces.append(Piece(token.id, (start, stop), next(word)))
+                continue
+            normal, origins = self._normalizer(text[start:stop])
+
+            def span(first: int, last: int) -> tuple[int, int]:
+                return start + origins[first], start + origins[last - 1] + 1  # noqa: B023
+
+            for begin, end, token in self._normalized_tokens.split(normal):
+                if token is not None:
+                    pieces.append(Piece(token.id, span(begin, end), next(word)))
+                    continue
+                for first, last in words(normal, begin, end, self._isolated):
+                    number = next(word)
+                    for id, a, b in self._wordpiece.cut(normal[first:last]):
+                        pieces.append(Piece(id, span(first + a, first + b), number))
+        return pieces
+
+    # ── the call ──
+
+    def __call__(
+        self,
+        text: str | Sequence[Any],
+        text_pair: str | Sequence[Any] | None = None,
+        *,
+        add_special_tokens: bool = True,
+        padding: bool | str = False,
+        truncation: bool | str | None = None,
+        max_length: int | None = None,
+        stride: int = 0,
+        is_split_into_words: bool = False,
+        pad_to_multiple_of: int | None = None,
+        padding_side: str | None = None,
+        truncation_side: str | None = None,
+        return_tensors: str | None = None,
+        return_token_type_ids: bool = True,
+        return_attention_mask: bool = True,
+        return_overflowing_tokens: bool = False,
+        return_special_tokens_mask: bool = False,
+        return_offsets_mapping: bool = False,
+    ) -> BatchEncoding:
+        """Tokenize a text or a list of texts, or pairs of them; arguments as in transformers.
+
+        A str gives flat lists, a list of str gives lists of lists. ``truncation=None`` truncates if
+        ``max_length`` is given and ``padding`` is not. ``max_length`` counts special tokens.
+
+        Raises InputError where a text is not a str, or an option's value is unknown or can't be
+        met.
+        """
+        samples, batched = read_samples(text, text_pair, is_split_into_words)
+        paired = bool(samples) and samples[0].second is not None
+        plan = make_plan(
+            self.spec,
+            special_tokens=(3 if paired else 2) if add_special_tokens else 0,
+            padding=padding,
+            truncation=truncation,
+            max_length=max_length,
+            stride=stride,
+            pad_to_multiple_of=pad_to_multiple_of,
+            padding_side=padding_side,
+            truncation_side=truncation_side,
+            overflowing=return_overflowing_tokens,
+        )
+        if return_tensors not in (None, "np"):
+            raise InputError(f"return_tensors is {return_tensors!r}, wanted one of None, 'np'")
+
+        rows = self._rows(samples, plan, self._pieces if return_offsets_mapping else self._ids)
+        plan = plan.settled(rows)
+        spans = rows
+        if return_offsets_mapping:
+            spans = [row.map(lambda piece: piece.span) for row in rows]
+            rows = [row.map(lambda piece: piece.id) for row in rows]
+        pad = self.pad_token_id or 0
+        columns: dict[str, Any] = {
+            "input_ids": lay_out(rows, plan, self.cls_token_id, self.sep_token_id, pad)
+        }
+        if return_token_type_ids:
+            columns["token_type_ids"] = token_type_ids(rows, plan)
+        if return_attention_mask:
+            columns["attention_mask"] = attention_mask(rows, plan)
+        if return_special_tokens_mask:
+            columns["special_tokens_mask"] = lay_out(fill(rows, 0, 0), plan, 1, 1, 1)
+        if return_offsets_mapping:
+            columns["offset_mapping"] = lay_out(spans, plan, (0, 0), (0, 0), (0, 0))
+        if return_overflowing_tokens:
+            columns["overflow_to_sample_mapping"] = [row.sample for row in rows]
+
+        if return_tensors:
+            columns = as_arrays(columns)
+        elif not batched and not return_overflowing_tokens:
+            columns = {name: column[0] for name, column in columns.items()}
+        return BatchEncoding(columns, partial(self._origins, samples, plan))
+
+    def _rows(self, samples: list[Sample], plan: Plan, encode: Encode) -> list[Row]:
+        """Tokenize each sample and truncate it."""
+        head_only = (
+            plan.room is not None and plan.truncation_side == "right" and not plan.overflowing
+        )
+        rows: list[Row] = []
+        for number, sample in enumerate(samples):
+            first, second = sample
+            try:
+                if head_only and second is None and isinstance(first, str):
+                    tokens = self._first(first, (plan.room or 0) + 1, encode)
+                else:
+                    tokens = encode_text(first, encode)
+                pair = None if second is None else encode_text(second, encode)
+            except LoneSurrogateError:
+                raise surrogate_error(number, sample) from None
+            rows += truncate(Row(number, tokens, pair), plan)
+        return rows
+
+    def _origins(self, samples: list[Sample], plan: Plan) -> Origins:
+        rows = self._rows(samples, plan, self._pieces)
+        words = [row.map(lambda piece: piece.word) for row in rows]
+        return Origins(
+            word_ids=lay_out(words, plan, None, None, None),
+            sequence_ids=lay_out(fill(rows, 0, 1), plan, None, None, None),
+        )
+
+    # ── ids → text ──
+
+    def decode(
+        self,
+        token_ids: Any,
+        *,
+        skip_special_tokens: bool = False,
+        clean_up_tokenization_spaces: bool | None = None,
+    ) -> Any:
+        """Ids → text; a list of lists (or a 2-D array) gives a list of texts.
+
+        Ids that the vocabulary lacks are left out, as the reference does.
+
+        Raises InputError where an id is not an int, or is negative.
+        """
+        ids = token_ids.tolist() if hasattr(token_ids, "tolist") else token_ids
+        if isinstance(ids, dict):
+            ids = ids["input_ids"]
+        if isinstance(ids, (list, tuple)) and ids and isinstance(ids[0], (list, tuple)):
+            return [
+                self.decode(
+                    row,
+                    skip_special_tokens=skip_special_tokens,
+                    clean_up_tokenization_spaces=clean_up_tokenization_spaces,
+                )
+                for row in ids
+            ]
+        ids = [ids] if isinstance(ids, int) else ids
+        tokens = self.convert_ids_to_tokens(ids, skip_special_tokens=skip_special_tokens)
+        text = join_pieces(
+            [token for token in tokens if token is not None],
+            self.spec.continuing_subword_prefix,
+            self.spec.decoder_cleanup,
+        )
+        clean_up = clean_up_tokenization_spaces
+        if clean_up is None:
+            clean_up = self.spec.clean_up_tokenization_spaces
+        return clean_up_spaces(text) if clean_up else text
+
+    def batch_decode(
+        self,
+        sequences: Any,
+        *,
+        skip_special_tokens: bool = False,
+        clean_up_tokenization_spaces: bool | None = None,
+    ) -> list[str]:
+        """``decode`` for several rows; always a list."""
+        texts = self.decode(
+            sequences,
+            skip_special_tokens=skip_special_tokens,
+            clean_up_tokenization_spaces=clean_up_tokenization_spaces,
+        )
+        return [texts] if isinstance(texts, str) else texts
+
+    def convert_ids_to_tokens(self, ids: Any, *, skip_special_tokens: bool = False) -> Any:
+        """An id → its token, a list of ids → a list of tokens; None for what the vocabulary lacks.
+
+        Raises InputError where an id is not an int, or is negative.
+        """
+        if isinstance(ids, int):
+            return self._token(ids)
+        tokens = self._special_tokens if skip_special_tokens else ()
+        return [token for token in map(self._token, ids) if token not in tokens]
+
+    def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> Any:
+        """A token → its id, a list of tokens → a list of ids; unknown ones get [UNK]'s.
+
+        >>> words = "[PAD] [UNK] [CLS] [SEP] me".split()
+        >>> tokenizer = Tokenizer(TokenizerSpec({word: id for id, word in enumerate(words)}))
+        >>> tokenizer.convert_tokens_to_ids(["me", "you"]), tokenizer.convert_ids_to_tokens([4, 9])
+        ([4, 1], ['me', None])
+        """
+        if isinstance(tokens, str):
+            return self._id(tokens)
+        return [self.convert_tokens_to_ids(token) for token in tokens]
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def _id(self, token: str) -> int:
+        known = self._added_ids.get(token)
+        if known is None:
+            known = self.spec.vocab.get(token)
+        return self.spec.vocab[self.spec.unk_token] if known is None else known
+
+    @cached_property
+    def _tokens(self) -> dict[int, str]:
+        """id → token."""
+        tokens = {number: token for token, number in self.spec.vocab.items()}
+        for token in self.spec.added_tokens:
+            # As the reference gives it back: in the form in which it is matched.
+            content, forms = token.content, self._normalizer.forms
+            tokens[token.id] = content.translate(forms) if token.normalized else content
+        return tokens
+
+    def _token(self, number: Any) -> str | None:
+        if not hasattr(number, "__index__") or number < 0:
+            raise InputError(f"a token id is {number!r}, an int of 0 or more was wanted")
+        return self._tokens.get(index(number))
+
+
+def encode_text(text: Text, encode: Encode) -> list[Any]:
+    """Tokenize a text, or the words that the caller has split it into, each on its own."""
+    if isinstance(text, str):
+        return encode(text)
+    return [
+        token._replace(word=number) if isinstance(token, Piece) else token
+        for number, word in enumerate(text)
+        for token in encode(word)
+    ]

@@ -1,0 +1,34 @@
+import json
+import os
+
+import numpy as np
+from command_line import TINY, run
+from safetensors.numpy import load_file, save_file
+
+
+def test_info_tells_what_was_understood_to_people_and_to_programs():
+    told = json.loads(run("info", TINY, "--json").stdout)
+    assert told["dimension"] == 32
+    assert told["pooling"] == "mean"
+    assert told["normalize"] is False
+    assert told["dtype"] == "float32"
+    assert told["weights_bytes"] == os.path.getsize(f"{TINY}/model.safetensors")
+    text = run("info", "--model", TINY).stdout
+    assert all(key in text for key in told)
+    assert "no modules.json: mean pooling without normalisation is assumed" in text
+
+
+def test_info_tells_of_licence_prompts_and_what_was_left_aside(sentence_tiny):
+    path = sentence_tiny / "model.safetensors"
+    save_file({**load_file(path), "pooler.dense.bias": np.ones(32, np.float32)}, path)
+    (sentence_tiny / "README.md").write_text("---\ntags:\n- a\nlicense: mit\n---\n\nlicense: no\n")
+    folder = sentence_tiny.rename(sentence_tiny.parent / "e5-small")
+    told = json.loads(run("info", str(folder), "--json").stdout)
+    assert told["licence"] == "mit"
+    assert told["prompts"]["query"] == "query: "
+    assert told["ignored"] == ["pooler.dense.bias"]
+    assert told["then"] == ["normalize"]
+    assert any("known by its name" in note for note in told["notes"])
+    text = run("info", str(folder)).stdout
+    assert "query: 'query: '" in text
+    assert "pooler.dense.bias" in text

@@ -1,0 +1,98 @@
+import time
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from places import DATA
+
+from gtenp import Embedder
+from gtenp.cli import main
+from gtenp.measure import speed as benchmark
+from gtenp.model_files.config import BertConfig
+
+TINY = DATA / "tiny"
+
+
+def test_the_texts_are_many_and_of_all_lengths():
+    texts = benchmark.mixed_texts()
+    lengths = [len(text.split()) for text in texts]
+    assert len(texts) == len(set(texts)) > 200
+    assert min(lengths) < 5 < np.median(lengths) < 60 < max(lengths)
+
+
+def test_a_text_has_as_many_tokens_as_asked_for(minilm):
+    embedder = Embedder(minilm)
+    for tokens in (8, 32, 128):
+        assert len(embedder.token_ids([benchmark.text_of(tokens)])[0]) == tokens
+
+
+def test_throughput_counts_the_tokens_of_all_texts():
+    embedder = Embedder(TINY)
+    found = benchmark.throughput(embedder, "two", ["hello", "hello world"], seconds=0.1)
+    assert found.tokens == sum(map(len, embedder.token_ids(["hello", "hello world"])))
+    assert found.texts == 2
+    assert 0 < found.share < 2
+
+
+def test_throughput_takes_fewer_texts_where_the_model_is_slow():
+    embedder = Embedder(TINY, threads=2)
+    texts = ["hello world"] * 3000
+    found = benchmark.throughput(embedder, "many", texts, seconds=1e-6)
+    assert benchmark.MAX_TOKENS <= found.tokens <= 2 * benchmark.MAX_TOKENS
+    long = [benchmark.text_of(60)] * 2
+    assert benchmark.throughput(embedder, "a text a thread", long, seconds=1e-6).texts == 2
+
+
+def test_latency_is_that_of_the_call(monkeypatch):
+    embedder = Embedder(TINY)
+    monkeypatch.setattr(embedder, "encode", lambda *_, **__: time.sleep(0.02))
+    found = benchmark.latency(embedder, "hello", seconds=0.2)
+    assert 20 <= found.p50 <= found.p99 < 200
+    assert found.calls <= 10
+
+
+def test_the_limit_multiplies_what_a_forward_pass_does(monkeypatch):
+    config = BertConfig.from_folder(TINY)
+    products = []
+    multiply = np.matmul
+
+    def count(a, b, out):
+        products.append(2 * out.size * a.shape[-1])
+        return multiply(a, b, out=out)
+
+    monkeypatch.setattr(benchmark.np, "matmul", count)
+    benchmark.MatrixProducts(config)([3, 5, 5])
+    hidden, inner = config.hidden_size, config.intermediate_size
+    dense = 2 * 13 * (4 * hidden * hidden + 2 * hidden * inner)
+    attention = 4 * hidden * (3 * 3 + 5 * 5 + 5 * 5)
+    assert sum(products) == config.num_hidden_layers * (dense + attention)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "features", "coretype", "words"),
+    [
+        ("Haswell", ["X86_V3"], None, None),
+        ("Zen", ["AVX2"], None, None),
+        ("SkylakeX", ["X86_V3", "X86_V4"], None, None),
+        ("armv8", ["ASIMD"], None, None),
+        ("not known", ["X86_V4"], None, None),
+        ("Haswell", ["X86_V3", "X86_V4"], "Haswell", "AVX-512: unset OPENBLAS_CORETYPE"),
+        ("Zen", ["AVX512_SKX"], None, "AVX-512: a newer NumPy"),
+        ("Sandybridge", ["X86_V3"], "Sandybridge", "AVX2: unset OPENBLAS_CORETYPE"),
+    ],
+)
+def test_a_kernel_below_what_the_cpu_has_is_named(kernel, features, coretype, words):
+    hint = benchmark.kernel_hint(kernel, features, coretype)
+    assert hint is None if words is None else words in hint
+
+
+def test_the_command_prints_both_tables_and_the_kernel(monkeypatch):
+    monkeypatch.setattr(benchmark, "SECONDS", 0.01)
+    monkeypatch.setattr(benchmark, "machine_hint", lambda: "a hint")
+    done = CliRunner().invoke(main, ["bench", "--model", str(TINY)])
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    assert "2 layers, 32 wide" in lines[0]
+    assert f"kernel {benchmark.blas()[1]}" in lines[1]
+    assert [line.split()[0] for line in lines if "docstrings" in line or "tokens " in line]
+    assert lines[-1] == "a hint"

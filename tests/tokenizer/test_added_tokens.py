@@ -1,0 +1,74 @@
+"""Tokens that are matched in the text itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tokenizer_reference import (
+    SPECIAL,
+    assert_equal,
+    ours,
+    reference,
+    tokens,
+)
+from tokenizers import AddedToken
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tokenizers import Tokenizer as Reference
+
+    from gtenp.tokenizer import Tokenizer
+
+
+def test_special_tokens_are_found_inside_text_but_not_in_lower_case(tokenizer: Tokenizer) -> None:
+    assert tokens(tokenizer, "a[MASK]b [SEP]") == ["a", "[MASK]", "b", "[SEP]"]
+    assert tokens(tokenizer, "[mask]") == ["[", "mask", "]"]
+    assert tokens(tokenizer, "[unused1]") == ["[", "unused", "##1", "]"]
+
+
+def added(tmp_path: Path, *extra: AddedToken, **options: Any) -> tuple[Tokenizer, Reference]:
+    words = [*SPECIAL, "new", "york", "a", "b", "x", "中", "##b", "é", "e", "york!"]
+    theirs = reference({word: n for n, word in enumerate(words)}, extra, **options)
+    return ours(theirs, tmp_path), theirs
+
+
+@pytest.mark.parametrize("lstrip", [False, True])
+@pytest.mark.parametrize("rstrip", [False, True])
+@pytest.mark.parametrize("single_word", [False, True])
+@pytest.mark.parametrize("normalized", [False, True])
+def test_an_added_tokens_flags_mean_what_they_mean_there(
+    tmp_path: Path, lstrip: bool, rstrip: bool, single_word: bool, normalized: bool
+) -> None:
+    flags = {"lstrip": lstrip, "rstrip": rstrip, "single_word": single_word}
+    token = AddedToken("New York", normalized=normalized, special=False, **flags)
+    tokenizer, theirs = added(tmp_path, token)
+    for text in (
+        "a New York b", "aNew York b", "New Yorkb", "new york", "a \t\u2003New York \n b",
+        "New York  New York", "\u0301New York", "-New York_", "NEW YORK", "New  York",
+    ):  # fmt: skip
+        assert_equal(tokenizer, theirs, text)
+
+
+def test_of_two_added_tokens_at_one_place_the_longer_is_taken(tmp_path: Path) -> None:
+    tokenizer, theirs = added(tmp_path, AddedToken("<a"), AddedToken("<a b>"), AddedToken("a b>!"))
+    for text in ("<a b>!", "<a b", "x<a b>!x"):
+        assert_equal(tokenizer, theirs, text)
+
+
+def test_two_added_tokens_that_strip_the_same_spaces_take_them_once(tmp_path: Path) -> None:
+    token = AddedToken(" ", lstrip=True, rstrip=True, normalized=True, special=False)
+    tokenizer, theirs = added(tmp_path, token)
+    assert_equal(tokenizer, theirs, "中中")
+
+
+def test_an_added_token_that_normalizes_to_nothing_is_not_found(tmp_path: Path) -> None:
+    tokenizer, _ = added(tmp_path, AddedToken("\u0301", normalized=True, special=False))
+    assert tokens(tokenizer, "a b") == ["a", "b"]
+
+
+def test_an_added_token_comes_back_in_the_form_in_which_it_is_matched(tmp_path: Path) -> None:
+    tokenizer, theirs = added(tmp_path, AddedToken("Été", normalized=True, special=False))
+    ids = theirs.encode("x ÉTÉ").ids
+    assert tokenizer.decode(ids) == theirs.decode(ids, skip_special_tokens=False)

@@ -1,0 +1,223 @@
+"""A call's options, and what can't be taken."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+
+from gtenp.errors import InputError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as Reference
+
+    from gtenp.tokenizer import Tokenizer
+
+
+def cases() -> list[dict[str, Any]]:
+    """Combinations of all options, drawn with a fixed seed."""
+    choices: dict[str, list[Any]] = {
+        "add_special_tokens": [True, False],
+        "truncation": [False, True, "longest_first", "only_first", "only_second"],
+        # Together, for the reference refuses a large stride even where nothing is truncated.
+        "length": [(3, 0), (4, 0), (4, 1), (5, 2), (8, 0), (8, 2), (13, 0), (13, 3)],
+        "truncation_side": ["right", "left"],
+        "padding": [False, True, "longest", "max_length"],
+        "padding_side": ["right", "left"],
+        "pad_to_multiple_of": [None, 8],
+        "is_split_into_words": [False, True],
+    }
+    draw = random.Random(0)
+    drawn = [{name: draw.choice(values) for name, values in choices.items()} for _ in range(600)]
+    for case in drawn:
+        case["max_length"], case["stride"] = case.pop("length")
+    return drawn
+
+
+def test_every_combination_of_options_gives_what_the_reference_gives(
+    tokenizer: Tokenizer, theirs: Reference
+) -> None:
+    try:
+        compared = sum(
+            options_are_equal(tokenizer, theirs, case, paired=number % 2 == 0)
+            for number, case in enumerate(cases())
+        )
+    finally:
+        theirs.no_truncation()
+        theirs.no_padding()
+    assert compared > 300
+
+
+def options_are_equal(
+    tokenizer: Tokenizer, theirs: Reference, case: dict[str, Any], paired: bool
+) -> bool:
+    """Compare one call; False where it is refused, which has tests of its own."""
+    first: list[Any] = [
+        "The unaffable [MASK] wasn't here.",
+        "",
+        "中国 naïve \u200b",
+        "a b c d e f g",
+    ]
+    second: list[Any] = ["Embeddings, transformed!", "x", "a b c d e f g h i", "y z"]
+    if case["is_split_into_words"]:
+        first, second = ([text.split() for text in texts] for texts in (first, second))
+    try:
+        found = tokenizer(
+            first,
+            second if paired else None,
+            return_overflowing_tokens=True,
+            return_special_tokens_mask=True,
+            return_offsets_mapping=True,
+            **case,
+        )
+    except InputError:
+        return False
+    theirs.no_truncation()
+    theirs.no_padding()
+    if case["truncation"]:
+        theirs.enable_truncation(
+            case["max_length"],
+            stride=case["stride"],
+            strategy="longest_first" if case["truncation"] is True else case["truncation"],
+            direction=case["truncation_side"],
+        )
+    if case["padding"]:
+        theirs.enable_padding(
+            direction=case["padding_side"],
+            length=case["max_length"] if case["padding"] == "max_length" else None,
+            pad_to_multiple_of=case["pad_to_multiple_of"],
+        )
+    heads = theirs.encode_batch(
+        list(zip(first, second, strict=True)) if paired else first,
+        is_pretokenized=case["is_split_into_words"],
+        add_special_tokens=case["add_special_tokens"],
+    )
+    wanted = [encoding for head in heads for encoding in (head, *head.overflowing)]
+    rows = range(len(wanted))
+    assert found["input_ids"] == [each.ids for each in wanted], case
+    assert found["token_type_ids"] == [each.type_ids for each in wanted], case
+    assert found["attention_mask"] == [each.attention_mask for each in wanted], case
+    assert found["special_tokens_mask"] == [each.special_tokens_mask for each in wanted], case
+    assert found["offset_mapping"] == [each.offsets for each in wanted], case
+    assert [found.word_ids(row) for row in rows] == [each.word_ids for each in wanted], case
+    assert [found.sequence_ids(row) for row in rows] == [each.sequence_ids for each in wanted], case
+    samples = [number for number, head in enumerate(heads) for _ in (head, *head.overflowing)]
+    assert found["overflow_to_sample_mapping"] == samples, case
+    return True
+
+
+def test_a_tie_leaves_the_odd_token_to_the_second_text(tokenizer: Tokenizer) -> None:
+    batch = tokenizer("a b c d", "e f g h", truncation=True, max_length=8)
+    assert batch["token_type_ids"] == [0, 0, 0, 0, 1, 1, 1, 1]
+
+
+def test_a_max_length_below_the_special_tokens_is_an_error(tokenizer: Tokenizer) -> None:
+    assert tokenizer("a", truncation=True, max_length=2)["input_ids"] == [101, 102]
+    with pytest.raises(InputError, match="max_length is 1, but the special tokens alone are 2"):
+        tokenizer("a", truncation=True, max_length=1)
+    with pytest.raises(InputError, match="the special tokens alone are 3"):
+        tokenizer("a", "b", truncation=True, max_length=2)
+
+
+def test_a_max_length_alone_truncates_as_it_does_in_transformers(tokenizer: Tokenizer) -> None:
+    assert len(tokenizer("a b c d", max_length=4)["input_ids"]) == 4
+    assert len(tokenizer("a b c d", max_length=4, truncation=False)["input_ids"]) == 6
+
+
+def test_an_empty_text_pair_is_a_pair_only_in_a_batch(tokenizer: Tokenizer) -> None:
+    assert tokenizer("a", "")["input_ids"] == [101, 1037, 102]
+    assert tokenizer(["a"], [""])["input_ids"] == [[101, 1037, 102, 102]]
+
+
+def test_arrays_are_int64_and_a_single_text_gives_one_row(tokenizer: Tokenizer) -> None:
+    batch = tokenizer("a b", return_tensors="np", return_offsets_mapping=True)
+    assert batch["input_ids"].dtype == np.int64
+    assert batch["input_ids"].shape == (1, 4)
+    assert batch["offset_mapping"].shape == (1, 4, 2)
+
+
+def test_no_texts_give_no_rows(tokenizer: Tokenizer) -> None:
+    assert tokenizer([]) == {"input_ids": [], "token_type_ids": [], "attention_mask": []}
+    assert tokenizer([], return_tensors="np")["input_ids"].shape == (0, 0)
+
+
+def test_the_result_unpacks_into_a_call(tokenizer: Tokenizer) -> None:
+    assert dict(**tokenizer("a", return_token_type_ids=False)) == {
+        "input_ids": [101, 1037, 102],
+        "attention_mask": [1, 1, 1],
+    }
+
+
+def test_an_option_with_a_typo_is_a_type_error(tokenizer: Tokenizer) -> None:
+    with pytest.raises(TypeError, match="max_lenght"):
+        tokenizer("a", max_lenght=3)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"truncation": "longest"}, "truncation is 'longest', wanted one of"),
+        ({"padding": "max"}, "padding is 'max', wanted one of"),
+        ({"padding": 1}, "padding is 1, wanted one of"),
+        ({"padding_side": "top"}, "padding_side is 'top'"),
+        ({"max_length": "5"}, "max_length is '5', an int was wanted"),
+        ({"stride": -1}, "stride is -1"),
+        ({"pad_to_multiple_of": 0}, "pad_to_multiple_of is 0"),
+        ({"return_tensors": "pt"}, "return_tensors is 'pt'"),
+        ({"truncation": True, "max_length": 4, "stride": 2}, "stride is 2, but a window has room"),
+        ({"truncation": "only_second", "max_length": 4}, "only_second"),
+        (
+            {"padding": True, "truncation": True, "max_length": 9, "pad_to_multiple_of": 8},
+            "no mult",
+        ),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_named(
+    tokenizer: Tokenizer, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        tokenizer("a b c d e", **options)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "text is None, a str or a list of str was wanted"),
+        (3, "text is of type int"),
+        (b"a", "text is of type bytes.*decode it"),
+        ((char for char in "ab"), "text is of type generator.*list"),
+        (np.array(["a"]), "text is of type ndarray.*tolist"),
+        (["a", None], r"text\[1\] is None, a str was wanted"),
+        (["a", b"b"], r"text\[1\] is of type bytes"),
+        ([["a", "b"]], r"text\[0\] is of type list.*text_pair"),
+        ({"a": 1}, "text is of type dict"),
+        ("ab\ud800", "text number 0 has a lone surrogate, U\\+D800, at position 2"),
+        (["a", "é\udfffb"], "text number 1 has a lone surrogate, U\\+DFFF, at position 1"),
+    ],
+)
+def test_what_is_not_text_is_named_with_its_place(
+    tokenizer: Tokenizer, text: Any, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        tokenizer(text)
+
+
+def test_a_pair_that_does_not_fit_is_named(tokenizer: Tokenizer) -> None:
+    with pytest.raises(InputError, match="text has 2 texts, text_pair has 1"):
+        tokenizer(["a", "b"], ["c"])
+    with pytest.raises(InputError, match="text_pair is of type str, a list was wanted"):
+        tokenizer(["a", "b"], "c")
+    with pytest.raises(InputError, match=r"text_pair\[1\] is None"):
+        tokenizer(["a", "b"], ["c", None])
+    with pytest.raises(InputError, match="text_pair number 0 has a lone surrogate"):
+        tokenizer("a", "\ud800")
+
+
+def test_words_must_be_words(tokenizer: Tokenizer) -> None:
+    assert tokenizer(["a", "b"], is_split_into_words=True)["input_ids"] == [101, 1037, 1038, 102]
+    with pytest.raises(InputError, match=r"text\[0\]\[1\] is None"):
+        tokenizer([["a", None]], is_split_into_words=True)
+    with pytest.raises(InputError, match="text is of type str, a list of words was wanted"):
+        tokenizer("a b", is_split_into_words=True)

@@ -1,0 +1,284 @@
+"""What each file of a model folder says, who wins where they disagree, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tokenizer_reference import SPECIAL, reference
+from tokenizers import AddedToken
+
+from gtenp.errors import ModelFileError, UnsupportedModelError
+from gtenp.tokenizer import Tokenizer
+from gtenp.tokenizer.files import NO_MAX_LENGTH
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WORDS = [*SPECIAL, "the", "The", "ete", "été", "Été", "##s", "中", "国", "a", "b"]
+VOCAB = {word: number for number, word in enumerate(WORDS)}
+
+
+def folder(path: Path, words: list[str] | None = WORDS, **files: Any) -> Path:
+    """A model folder: vocab.txt of the words, and JSON files by their name without the ending."""
+    if words is not None:
+        text = "".join(f"{word}\n" for word in words)
+        (path / "vocab.txt").write_text(text, encoding="utf-8", newline="")
+    for name, value in files.items():
+        (path / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
+    return path
+
+
+def tokenizer_json(**options: Any) -> dict[str, Any]:
+    added = options.pop("added", ())
+    return json.loads(reference(VOCAB, added, **options).to_str())  # type: ignore[no-any-return]
+
+
+def words(tokenizer: Tokenizer, text: str) -> list[str]:
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    return tokenizer.convert_ids_to_tokens(ids)  # type: ignore[no-any-return]
+
+
+def test_vocab_txt_alone_suffices_and_lowercases(tmp_path: Path) -> None:
+    tokenizer = Tokenizer.from_folder(folder(tmp_path))
+    assert words(tokenizer, "The Été [MASK]中国") == ["the", "ete", "[MASK]", "中", "国"]
+    assert tokenizer.model_max_length == NO_MAX_LENGTH
+
+
+def test_tokenizer_json_alone_suffices(tmp_path: Path) -> None:
+    tokenizer = Tokenizer.from_folder(
+        folder(tmp_path, None, tokenizer=tokenizer_json(lowercase=False))
+    )
+    assert words(tokenizer, "The Été") == ["The", "Été"]
+    assert tokenizer("a")["input_ids"] == [2, VOCAB["a"], 3]
+
+
+def test_tokenizer_json_beats_vocab_txt(tmp_path: Path) -> None:
+    both = folder(tmp_path, [*SPECIAL, "a"], tokenizer=tokenizer_json())
+    assert Tokenizer.from_folder(both)("a", add_special_tokens=False)["input_ids"] == [VOCAB["a"]]
+
+
+def test_truncation_and_padding_of_tokenizer_json_wait_to_be_asked_for(tmp_path: Path) -> None:
+    theirs = reference(VOCAB)
+    theirs.enable_truncation(3)
+    theirs.enable_padding(length=9)
+    tokenizer = Tokenizer.from_folder(folder(tmp_path, None, tokenizer=json.loads(theirs.to_str())))
+    assert len(tokenizer("a b a b")["input_ids"]) == 6
+
+
+def test_tokenizer_config_beats_the_normalizer_as_in_transformers(tmp_path: Path) -> None:
+    says = {"do_lower_case": False, "strip_accents": False, "tokenize_chinese_chars": False}
+    both = folder(tmp_path, None, tokenizer=tokenizer_json(), tokenizer_config=says)
+    assert words(Tokenizer.from_folder(both), "The Été a中") == ["The", "Été", "[UNK]"]
+
+
+def test_a_tokenizer_config_that_says_nothing_leaves_the_normalizer_alone(tmp_path: Path) -> None:
+    both = folder(tmp_path, None, tokenizer=tokenizer_json(lowercase=False), tokenizer_config={})
+    assert words(Tokenizer.from_folder(both), "The") == ["The"]
+
+
+@pytest.mark.parametrize(
+    ("lowercase", "strip_accents", "found"),
+    [
+        (True, None, "ete"),
+        (True, False, "été"),
+        (True, True, "ete"),
+        (False, None, "Été"),
+        (False, True, "[UNK]"),
+    ],
+)
+def test_strip_accents_follows_do_lower_case_unless_stated(
+    tmp_path: Path, lowercase: bool, strip_accents: bool | None, found: str
+) -> None:
+    says = {"do_lower_case": lowercase, "strip_accents": strip_accents}
+    assert words(Tokenizer.from_folder(folder(tmp_path, tokenizer_config=says)), "Été") == [found]
+
+
+def test_a_model_max_length_of_1e30_gives_way_to_the_position_table(tmp_path: Path) -> None:
+    says = {"model_max_length": 1000000000000000019884624838656}
+    there = folder(tmp_path, tokenizer_config=says, config={"max_position_embeddings": 8})
+    tokenizer = Tokenizer.from_folder(there)
+    assert tokenizer.model_max_length == 8
+    assert len(tokenizer("a " * 20, truncation=True)["input_ids"]) == 8
+    assert len(tokenizer("a", padding="max_length")["input_ids"]) == 8
+
+
+def test_a_smaller_model_max_length_stands(tmp_path: Path) -> None:
+    there = folder(tmp_path, tokenizer_config={"model_max_length": 5},
+                   config={"max_position_embeddings": 8})  # fmt: skip
+    assert Tokenizer.from_folder(there).model_max_length == 5
+
+
+def test_without_any_length_nothing_is_truncated_as_in_transformers(tmp_path: Path) -> None:
+    tokenizer = Tokenizer.from_folder(folder(tmp_path))
+    assert len(tokenizer("a " * 20, truncation=True)["input_ids"]) == 22
+    assert len(tokenizer("a", padding="max_length")["input_ids"]) == 3
+
+
+def test_the_sides_of_the_config_are_the_default(tmp_path: Path) -> None:
+    says = {"padding_side": "left", "truncation_side": "left"}
+    tokenizer = Tokenizer.from_folder(folder(tmp_path, tokenizer_config=says))
+    assert tokenizer(["a", "a b"], padding=True)["input_ids"][0] == [0, 2, VOCAB["a"], 3]
+    assert tokenizer("a b", max_length=3)["input_ids"] == [2, VOCAB["b"], 3]
+
+
+def test_special_tokens_may_have_other_names(tmp_path: Path) -> None:
+    other = ["<pad>", "<unk>", "<s>", "</s>", "<mask>", "a"]
+    names = {"pad_token": "<pad>", "unk_token": "<unk>", "cls_token": {"content": "<s>"},
+             "sep_token": "</s>", "mask_token": "<mask>"}  # fmt: skip
+    tokenizer = Tokenizer.from_folder(folder(tmp_path, other, special_tokens_map=names))
+    assert tokenizer("a <mask> z")["input_ids"] == [2, 5, 4, 1, 3]
+
+
+def test_added_tokens_json_gives_ids_beyond_the_vocabulary(tmp_path: Path) -> None:
+    ids = {"<new>": len(WORDS), "<newer>": len(WORDS) + 1}
+    tokenizer = Tokenizer.from_folder(folder(tmp_path, added_tokens=ids))
+    assert tokenizer("a<newer><NEW>", add_special_tokens=False)["input_ids"] == [
+        VOCAB["a"], len(WORDS) + 1, len(WORDS)
+    ]  # fmt: skip
+    assert (tokenizer.vocab_size, len(tokenizer)) == (len(WORDS), len(WORDS) + 2)
+
+
+def test_added_tokens_decoder_beats_the_older_files(tmp_path: Path) -> None:
+    token = {"content": "<x>", "lstrip": True, "normalized": False, "special": True}
+    there = folder(
+        tmp_path,
+        tokenizer_config={"added_tokens_decoder": {str(len(WORDS)): token}},
+        added_tokens={"<y>": len(WORDS)},
+    )
+    assert words(Tokenizer.from_folder(there), "a <x><y>")[:2] == ["a", "<x>"]
+
+
+def test_an_added_token_with_an_id_it_can_not_have_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="gives the added token '<new>' id 99"):
+        Tokenizer.from_folder(folder(tmp_path, added_tokens={"<new>": 99}))
+
+
+def test_model_options_of_tokenizer_json_are_kept(tmp_path: Path) -> None:
+    whole = tokenizer_json(max_input_chars_per_word=3, prefix="", cleanup=False)
+    vocab = {word.replace("##", ""): number for word, number in VOCAB.items()}
+    whole["model"]["vocab"] = vocab
+    tokenizer = Tokenizer.from_folder(folder(tmp_path, None, tokenizer=whole))
+    assert words(tokenizer, "as ass asss") == ["a", "s", "a", "s", "s", "[UNK]"]
+
+
+def test_added_tokens_of_tokenizer_json_are_kept(tmp_path: Path) -> None:
+    token = AddedToken("<New>", normalized=True, special=False)
+    whole = tokenizer_json(added=(token,))
+    tokenizer = Tokenizer.from_folder(folder(tmp_path, None, tokenizer=whole))
+    assert tokenizer("<NEW>", add_special_tokens=False)["input_ids"] == [len(WORDS)]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": {"type": "BPE"}}, "its model is BPE, gtenp knows BERT's WordPiece only"),
+        ({"model": {"type": "Unigram"}}, "its model is Unigram"),
+        ({"normalizer": {"type": "NFC"}}, "its normalizer is NFC"),
+        ({"normalizer": None}, "its normalizer is none"),
+        ({"pre_tokenizer": {"type": "Metaspace"}}, "its pre_tokenizer is Metaspace"),
+        ({"post_processor": {"type": "RobertaProcessing"}}, "its post_processor is Roberta"),
+        ({"post_processor": {"type": "TemplateProcessing", "single": [{"Sequence": {}}],
+                             "pair": []}}, "template is not BERT's"),
+    ],
+)  # fmt: skip
+def test_a_tokenizer_that_is_not_berts_is_refused_by_name(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UnsupportedModelError, match=message):
+        Tokenizer.from_folder(folder(tmp_path, None, tokenizer=tokenizer_json() | change))
+
+
+def test_a_vocab_txt_of_another_tokenizer_is_refused_by_name(tmp_path: Path) -> None:
+    says = {"tokenizer_class": "BertJapaneseTokenizer"}
+    with pytest.raises(UnsupportedModelError, match="BertJapaneseTokenizer"):
+        Tokenizer.from_folder(folder(tmp_path, tokenizer_config=says))
+
+
+def test_an_empty_folder_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match=r"tokenizer\.json: is missing, and so is vocab\.txt"):
+        Tokenizer.from_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {},
+        [],
+        3,
+        {"model": {}},
+        {"model": None},
+        {"model": {"type": "WordPiece"}},
+        {"model": tokenizer_json()["model"] | {"vocab": ["a"]}},
+        {"added_tokens": [{}]},
+        {"added_tokens": [{"content": 3}]},
+    ],
+)
+def test_a_damaged_tokenizer_json_is_a_file_error(tmp_path: Path, damage: Any) -> None:
+    whole = {**tokenizer_json(), **damage} if isinstance(damage, dict) and damage else damage
+    with pytest.raises(ModelFileError, match=r"tokenizer\.json"):
+        Tokenizer.from_folder(folder(tmp_path, None, tokenizer=whole))
+
+
+@pytest.mark.parametrize(
+    ("says", "message"),
+    [
+        ({"do_lower_case": "yes"}, "lowercase is 'yes', a bool was wanted"),
+        ({"padding_side": "middle"}, "padding_side is 'middle'"),
+        ({"model_max_length": "512"}, "model_max_length is '512'"),
+    ],
+)
+def test_a_config_value_of_the_wrong_type_is_named(
+    tmp_path: Path, says: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ModelFileError, match=message):
+        Tokenizer.from_folder(folder(tmp_path, tokenizer_config=says))
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"cls_token": 3},
+        {"added_tokens_decoder": {"x": {"content": "<x>"}}},
+        {"added_tokens_decoder": [1]},
+        {"additional_special_tokens": 3},
+    ],
+)
+def test_a_damaged_tokenizer_config_is_a_file_error(tmp_path: Path, says: dict[str, Any]) -> None:
+    with pytest.raises(ModelFileError, match=r"tokenizer_config\.json.*is damaged"):
+        Tokenizer.from_folder(folder(tmp_path, tokenizer_config=says))
+
+
+def test_windows_line_ends_are_line_ends(tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").write_bytes("\r\n".join([*WORDS, ""]).encode())
+    assert Tokenizer.from_folder(tmp_path).vocab_size == len(WORDS)
+
+
+def test_a_byte_order_mark_is_refused_for_it_would_hide_the_first_token(tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").write_bytes("\ufeff[PAD]\n[UNK]\n".encode())
+    with pytest.raises(ModelFileError, match="byte order mark"):
+        Tokenizer.from_folder(tmp_path)
+
+
+def test_of_a_duplicate_the_last_line_counts_and_a_blank_line_keeps_its_number(
+    tmp_path: Path,
+) -> None:
+    tokenizer = Tokenizer.from_folder(folder(tmp_path, [*SPECIAL, "a", "", "a", "b"]))
+    assert tokenizer("a b", add_special_tokens=False)["input_ids"] == [7, 8]
+
+
+def test_a_line_separator_within_a_token_does_not_part_lines(tmp_path: Path) -> None:
+    tokenizer = Tokenizer.from_folder(folder(tmp_path, [*SPECIAL, "\u2028", "\x85", "a"]))
+    assert tokenizer("a", add_special_tokens=False)["input_ids"] == [7]
+
+
+def test_a_vocabulary_without_its_special_tokens_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match=r"has no '\[SEP\]', the sep_token"):
+        Tokenizer.from_folder(folder(tmp_path, ["[PAD]", "[UNK]", "[CLS]", "a"]))
+
+
+def test_a_vocabulary_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").write_bytes(b"[PAD]\n\xff\n")
+    with pytest.raises(ModelFileError, match="is not UTF-8"):
+        Tokenizer.from_folder(tmp_path)

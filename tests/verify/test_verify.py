@@ -1,0 +1,353 @@
+"""Each mistake is planted in a port of its own, written here without the reference's functions."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from models.build import built
+from places import DATA
+
+from gtenp import Embedder
+from gtenp.errors import InputError
+from gtenp.model_files.sentence_config import Pooling
+from gtenp.verify.live import run_gtenp
+from gtenp.verify.trace import head_names, joined, model_of, token_ids, trace
+from gtenp.verify.verify import TOLERANCE, aligned, compare_step, verify
+
+TEXTS = ["Hello, new world!", "what is the capital of China?", "sorting"]
+PAD = 0
+
+
+@pytest.fixture(scope="module")
+def embedder():
+    return Embedder(DATA / "tiny")
+
+
+@pytest.fixture(scope="module")
+def weights(embedder):
+    return model_of(embedder, np.float32).weights
+
+
+def port(embedder, weights, texts=TEXTS, *, bug="", ids=None):
+    """A port of BERT in float32 with one mistake: texts -> its values, named as in a file."""
+    ids = [list(i) for i in (ids or token_ids(embedder, texts))]
+    longest = max(map(len, ids))
+    values = []
+    for row in ids:
+        real = len(row)
+        row = row + [PAD] * (longest - real) if "padding" in bug else row
+        values.append(port_one(embedder.config, weights, np.array(row), real, bug))
+    return joined(values)
+
+
+def port_one(config, weights, ids, real, bug):
+    """One text, by einsum over [S, A, D]. ``real`` tokens are no padding."""
+    eps = 1e-5 if bug == "eps" else config.layer_norm_eps
+    divisor = config.hidden_size - (bug == "bessel")
+
+    def norm(x, norm):
+        x = x - x.mean(-1, keepdims=True)
+        return x / np.sqrt((x**2).sum(-1, keepdims=True) / divisor + eps) * norm.weight + norm.bias
+
+    def dense(x, linear, name):
+        weight = linear.weight
+        if bug == f"transposed {name}":
+            weight = weight.reshape(weight.shape[::-1]).T
+        return np.einsum("si,oi->so", x, weight) + linear.bias * (bug != f"no bias {name}")
+
+    def gelu(x):
+        if bug == "tanh":
+            return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+        if bug == "sigmoid":
+            return x / (1 + np.exp(-1.702 * x))
+        return x * np.array([0.5 * math.erfc(-v / math.sqrt(2)) for v in x.flat]).reshape(x.shape)
+
+    first = 1 if bug == "positions" else 0
+    x = weights.word_embeddings[ids] + weights.position_embeddings[first : first + len(ids)]
+    if bug != "token type":
+        x = x + weights.token_type_embeddings[0]
+    v = {"input_ids": ids, "embeddings.sum": x}
+    x = v["embeddings.output"] = norm(x, weights.embeddings_norm)
+    heads = config.num_attention_heads
+    for i, layer in enumerate(weights.layers):
+        at = f"layer.{i}."
+        q, k, u = (dense(x, getattr(layer, name), name) for name in ("query", "key", "value"))
+        v |= {at + "query": q, at + "key": k, at + "value": u}
+        q, k, u = (y.reshape(len(x), heads, -1) for y in (q, k, u))
+        scores = np.einsum("iad,jad->aij", q, k) / (1 if bug == "scale" else math.sqrt(q.shape[-1]))
+        v[at + "scores"] = scores
+        if "attention" not in bug:
+            scores = np.where(np.arange(len(x)) < real, scores, -1e9)
+        e = np.exp(scores - scores.max(-1, keepdims=True))
+        v[at + "attention"] = e / e.sum(-1, keepdims=True)
+        context = np.einsum("aij,jad->iad", v[at + "attention"], u).reshape(x.shape)
+        y = dense(context, layer.attention_output, "attention_output")
+        v |= {at + "context": context, at + "attention_dense": y}
+        x = v[at + "attention_output"] = norm(x + y, layer.attention_norm)
+        inner = v[at + "intermediate"] = dense(x, layer.intermediate, "intermediate")
+        inner = v[at + "gelu"] = gelu(inner)
+        y = v[at + "output_dense"] = dense(inner, layer.output, "output")
+        x = v[at + "output"] = norm(x + y, layer.output_norm)
+    kept = x if "pool" in bug else x[:real]
+    v["pooled"] = kept[0] if bug == "cls" else kept.mean(0)
+    if bug == "no specials":
+        v["pooled"] = x[1 : real - 1].mean(0)
+    if bug == "divides by padded":
+        v["pooled"] = x[:real].sum(0) / len(x)
+    v["normalized"] = v["pooled"] / np.linalg.norm(v["pooled"])
+    return {
+        name: np.asarray(array, None if "ids" in name else np.float32) for name, array in v.items()
+    }
+
+
+# Mistake, the first step that it changes, words of its name.
+MISTAKES = [
+    ("token type", "embeddings.sum", "token type embedding is missing"),
+    ("positions", "embeddings.sum", "positions begin at 1"),
+    ("eps", "embeddings.output", "eps is 1e-05; config.json has 1e-12"),
+    ("bessel", "embeddings.output", "Bessel's correction"),
+    ("transposed query", "layer.0.query", "every layer's query weight is transposed"),
+    ("transposed value", "layer.0.value", "every layer's value weight is transposed"),
+    ("transposed attention_output", "layer.0.attention_dense", "attention_output weight is transp"),
+    ("transposed intermediate", "layer.0.intermediate", "intermediate weight is transposed"),
+    ("transposed output", "layer.0.output_dense", "every layer's output weight is transposed"),
+    ("no bias key", "layer.0.key", "every layer's key bias is left out"),
+    ("scale", "layer.0.scores", "the scale is missing"),
+    ("tanh", "layer.0.gelu", "the GELU is the tanh approximation"),
+    ("sigmoid", "layer.0.gelu", "the GELU is the sigmoid approximation"),
+    ("cls", "pooled", "pooling is cls; the model's files ask for mean"),
+    ("no specials", "pooled", "pooling leaves [CLS] and [SEP] out"),
+    ("pool padding", "pooled", "pooling goes over padding (texts padded to "),
+    ("attention padding", "layer.0.attention", "attention looks at padding"),
+    ("attention pool padding", "layer.0.attention", "attention and pooling go over padding"),
+]
+
+
+@pytest.mark.parametrize(("bug", "step", "words"), MISTAKES)
+def test_a_planted_mistake_is_named_with_the_step_where_it_shows(
+    embedder, weights, bug, step, words
+):
+    verdict = verify(embedder, port(embedder, weights, bug=bug), TEXTS)
+    assert verdict.first.name == step
+    assert words in verdict.diagnosis.what
+    assert verdict.diagnosis.next is None
+
+
+# A key's bias adds the same to all of a token's scores, and the softmax takes it away.
+VISIBLE = [mistake for mistake in MISTAKES if mistake[0] != "no bias key"]
+
+
+@pytest.mark.parametrize(("bug", "_", "words"), VISIBLE)
+def test_a_planted_mistake_is_named_from_the_vectors_alone(embedder, weights, bug, _, words):
+    values = port(embedder, weights, bug=bug)
+    vectors = np.stack([values[f"{text}.pooled"] for text in range(len(TEXTS))])
+    verdict = verify(embedder, {"embedding": vectors}, TEXTS)
+    assert verdict.first.name == "pooled"
+    assert words in verdict.diagnosis.what
+
+
+def test_a_port_without_mistakes_is_within_tolerance(embedder, weights):
+    for bug in ("", "padding"):
+        verdict = verify(embedder, port(embedder, weights, bug=bug), TEXTS)
+        assert verdict.first is None
+        assert verdict.diagnosis is None
+        assert len(verdict.steps) == 29
+
+
+def test_a_weight_transposed_in_one_layer_is_named_with_its_layer(embedder, weights):
+    def transposed(linear):
+        return type(linear)(linear.weight.T, linear.bias)
+
+    last = replace(weights.layers[1], key=transposed(weights.layers[1].key))
+    wrong = replace(weights, layers=(weights.layers[0], last))
+    verdict = verify(embedder, port(embedder, wrong), TEXTS)
+    assert verdict.first.name == "layer.1.key"
+    assert verdict.diagnosis.what.startswith("layer 1's key weight is transposed")
+
+
+def test_a_mistake_of_no_known_kind_is_located_and_not_named(embedder, weights):
+    values = port(embedder, weights)
+    values["1.layer.1.context"] = values["1.layer.1.context"] + np.float32(0.01)
+    verdict = verify(embedder, values, TEXTS)
+    assert verdict.first.name == "layer.1.context"
+    assert verdict.first.problem.startswith("text 1, [")
+    assert verdict.diagnosis is None
+
+
+def test_of_two_mistakes_the_first_is_named_and_where_the_next_shows(embedder, weights):
+    values = port(embedder, weights, bug="tanh")
+    for text in range(3):
+        values[f"{text}.pooled"] = values[f"{text}.layer.1.output"][0]
+    verdict = verify(embedder, values, TEXTS)
+    assert "tanh" in verdict.diagnosis.what
+    assert verdict.diagnosis.next == "pooled"
+
+
+def test_a_number_that_is_none_is_out_of_tolerance(embedder, weights):
+    values = port(embedder, weights)
+    values["2.layer.0.scores"][0, 1, 1] = np.nan
+    verdict = verify(embedder, values, TEXTS)
+    assert verdict.first.name == "layer.0.scores"
+    assert verdict.first.problem.startswith("text 2, [0, 1, 1]: nan")
+
+
+# ── tokens ───────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda ids: ids[1:-1], "[CLS] and [SEP] are missing"),
+        (lambda ids: ids[1:], "[CLS] is missing"),
+        (lambda ids: ids[:-1], "[SEP] is missing"),
+        (lambda ids: ids + 1, "ids are 1 too high"),
+        (lambda ids: ids - 1, "ids are 1 too low"),
+    ],
+)
+def test_tokens_off_are_named_from_the_ids_and_from_the_vectors(embedder, weights, change, words):
+    ids = [change(ids) for ids in token_ids(embedder, TEXTS)]
+    values = port(embedder, weights, ids=ids)
+    verdict = verify(embedder, values, TEXTS)
+    assert verdict.first.name == "input_ids"
+    assert words in verdict.diagnosis.what
+    assert verdict.diagnosis.next is None
+    vectors = {name: a for name, a in values.items() if name.endswith("pooled")}
+    assert words in verify(embedder, vectors, TEXTS).diagnosis.what
+
+
+def test_upper_case_kept_is_named(embedder, weights):
+    unknown, *rest = token_ids(embedder, TEXTS)
+    unknown[1] = embedder.tokenizer.unk_token_id  # Hello
+    rest[0][6] = embedder.tokenizer.unk_token_id  # China
+    values = port(embedder, weights, ids=[unknown, *rest])
+    assert "upper case is kept" in verify(embedder, values, TEXTS).diagnosis.what
+
+
+def test_tokens_off_in_another_way_are_told_from_what_the_model_makes_of_them(embedder, weights):
+    ids = token_ids(embedder, TEXTS)
+    ids[1][3] = 50
+    values = port(embedder, weights, bug="tanh", ids=ids)
+    verdict = verify(embedder, values, TEXTS)
+    assert verdict.first.name == "input_ids"
+    assert verdict.first.problem.startswith("text 1, [3]: 50, the reference has ")
+    assert verdict.diagnosis.what.startswith("tokens off, in no known way")
+    assert verdict.diagnosis.next == "layer.0.gelu"
+
+
+def test_without_texts_the_others_own_tokens_are_run(embedder, weights):
+    assert verify(embedder, port(embedder, weights)).first is None
+    padded = port(embedder, weights, bug="padding")
+    batch = {
+        name.removeprefix("0."): np.stack([padded[f"{n}.{name[2:]}"] for n in range(3)])
+        for name in padded
+        if name.startswith("0.")
+    }
+    assert batch["input_ids"].shape[0] == 3
+    assert verify(embedder, batch).first is None
+
+
+# ── shapes ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_queries_may_be_cut_into_heads_or_not(embedder):
+    right = trace(model_of(embedder), token_ids(embedder, TEXTS[:1])[0])
+    query = right["layer.0.query"]
+    tokens_first = query.transpose(1, 0, 2)
+    for shape in (query, query[None], tokens_first, tokens_first.reshape(len(tokens_first), -1)):
+        step = compare_step("layer.0.query", [right], [{"layer.0.query": shape}])
+        assert step.problem is None
+
+
+@pytest.mark.parametrize("shape", [(8, 31), (7, 32), (2, 8, 32), (32,), ()])
+def test_a_shape_that_fits_in_no_way_is_said_with_the_one_wanted(embedder, shape):
+    right = trace(model_of(embedder), token_ids(embedder, TEXTS[1:2])[0])
+    size = len(right["input_ids"])
+    step = compare_step("layer.0.output", [right], [{"layer.0.output": np.ones(shape)}])
+    assert step.problem == f"text 0: shape {shape}, wanted [S, H] = ({size}, 32)"
+
+
+def test_padding_behind_the_tokens_is_no_difference_but_other_tokens_are():
+    ids = np.array([2, 7, 3])
+    assert aligned("input_ids", np.array([2, 7, 3, 0, 0]), ids).tolist() == [2, 7, 3]
+    assert aligned("input_ids", np.array([2, 7, 3, 3]), ids) is None
+
+
+# ── what is given ────────────────────────────────────────────────────────────────────────────────
+
+
+def test_names_that_are_none_of_gtenps_are_told(embedder, weights):
+    values = port(embedder, weights, TEXTS[:1])
+    values |= {"last_hidden_state": np.ones((3, 32)), "layer.2.query": np.ones((3, 32))}
+    assert verify(embedder, values, TEXTS[:1]).ignored == ("last_hidden_state", "layer.2.query")
+
+
+def test_other_token_types_are_named(embedder, weights):
+    values = port(embedder, weights, TEXTS[:1])
+    values["token_type_ids"] = np.ones(len(values["input_ids"]), np.int32)
+    verdict = verify(embedder, values, TEXTS[:1])
+    assert verdict.first.name == "token_type_ids"
+    assert verdict.diagnosis.what.startswith("token types are 1")
+    assert verdict.diagnosis.next == "embeddings.sum"
+
+
+def test_a_text_without_values_is_an_error_and_not_a_success(embedder, weights):
+    values = port(embedder, weights)
+    values = {name: a for name, a in values.items() if not name.startswith("1.")}
+    with pytest.raises(InputError, match=r"text 1 has no value .* found none, wanted any of input"):
+        verify(embedder, values, TEXTS)
+
+
+def test_vectors_without_texts_are_an_error(embedder):
+    with pytest.raises(InputError, match="text 0: neither it nor its input_ids are known"):
+        verify(embedder, {"embedding": np.ones(32)})
+
+
+def test_more_vectors_than_texts_are_an_error(embedder):
+    with pytest.raises(InputError, match="2 vectors for one text"):
+        verify(embedder, {"embedding": np.ones((2, 32))}, ["hello"])
+
+
+# ── modules after the pooling ────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", ["LaBSE", "layer-norm-and-normalize", "dense-gelu"])
+def test_vectors_of_a_model_with_modules_after_the_pooling_are_compared(name, tmp_path):
+    embedder = Embedder(built(name, tmp_path))
+    verdict = verify(embedder, {"embedding": embedder.encode(TEXTS)}, TEXTS)
+    assert verdict.first is None
+    assert [step.name for step in verdict.steps] == [head_names(embedder.sentence_config)[-1]]
+    ids = token_ids(embedder, TEXTS)
+    assert verify(embedder, joined(run_gtenp(embedder, ids)), TEXTS).first is None
+
+
+def test_a_mistake_before_a_dense_module_is_named_from_the_vectors(tmp_path):
+    embedder = Embedder(built("LaBSE", tmp_path))
+    model = model_of(embedder)
+    other = replace(model, sentence_config=replace(model.sentence_config, pooling=Pooling()))
+    vectors = [trace(other, ids)["normalized"] for ids in token_ids(embedder, TEXTS)]
+    verdict = verify(embedder, {"embedding": np.stack(vectors)}, TEXTS)
+    assert verdict.diagnosis.what == "pooling is mean; the model's files ask for cls"
+
+
+# ── the tolerance ────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", ["tiny", "minilm"])
+def test_float32_stays_under_half_of_the_tolerance(name, request):
+    folder = DATA / "tiny" if name == "tiny" else request.getfixturevalue(name)
+    embedder = Embedder(folder)
+    texts = [*TEXTS, "Crème brûlée " * 20]
+    model = model_of(embedder, np.float32)
+    values = joined([trace(model, ids) for ids in token_ids(embedder, texts)])
+    verdict = verify(embedder, values, texts)
+    assert max(step.relative for step in verdict.steps) < TOLERANCE / 2
+
+
+def test_a_looser_tolerance_lets_a_coarser_port_pass(embedder, weights):
+    values = {
+        name: a if name.endswith("ids") else a.astype(np.float16)
+        for name, a in port(embedder, weights).items()
+    }
+    assert verify(embedder, values, TEXTS).first.name == "embeddings.sum"
+    assert verify(embedder, values, TEXTS, tolerance=2e-3).first is None
