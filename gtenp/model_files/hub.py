@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from gtenp.errors import GtenpError, InputError, ModelFileError, ModelNotFoundError
 from gtenp.model_files.config import read_json
-from gtenp.model_files.model_cache import cached, index_folder, missing_files
+from gtenp.model_files.model_cache import cached, hub_cache, index_folder, missing_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,11 +42,16 @@ _NEEDED = re.compile(
 _ORIGIN = "gtenp.json"  # in the folders that pull builds: which model, and where it came from
 
 
-def find(name_or_path: str | os.PathLike[str], *, revision: str | None = None) -> Path | None:
-    """The folder on this machine that holds the model, or None.
+def find(
+    name_or_path: str | os.PathLike[str],
+    *,
+    revision: str | None = None,
+    cache_folder: str | os.PathLike[str] | None = None,
+) -> Path | None:
+    """The folder on this machine that holds the model, absolute, or None.
 
-    An existing folder is itself. A name is looked up in the Hub's cache, then among the models
-    that ``pull`` brought from the package index.
+    An existing folder is itself. A name is looked up in the Hub's cache (``cache_folder``, where
+    one is given), then among the models that ``pull`` brought from the package index.
 
     Raises InputError for what can be neither a folder nor a name, and ModelNotFoundError for what
     can only be a path and isn't there.
@@ -53,16 +59,32 @@ def find(name_or_path: str | os.PathLike[str], *, revision: str | None = None) -
     >>> find("gtenp/a-model-that-nobody-has") is None
     True
     """
-    return _search(name_or_path, revision)[0]
+    return _search(name_or_path, revision, cache_folder)[0]
 
 
-def resolve(name_or_path: str | os.PathLike[str], *, revision: str | None = None) -> Path:
-    """The folder that holds the model, downloaded from the Hub where ``find`` finds none.
+def resolve(
+    name_or_path: str | os.PathLike[str],
+    *,
+    revision: str | None = None,
+    cache_folder: str | os.PathLike[str] | None = None,
+    local_files_only: bool = False,
+    token: bool | str | None = None,
+) -> Path:
+    """The folder that holds the model, absolute; downloaded from the Hub where ``find`` finds none.
+
+    ``cache_folder`` takes the place of the Hub's cache, to look in and to download to. With
+    ``local_files_only`` the network is not asked. ``token`` is the Hub's: a str, True for the one
+    that `hf auth login` keeps, which must be there, False for none, None for it where it is there.
 
     Raises what ``find`` raises, and ModelNotFoundError that says what was tried.
     """
-    folder, looked = _search(name_or_path, revision)
-    return folder or _download(hub_id(os.fspath(name_or_path)), revision, looked=looked)[0]
+    folder, looked = _search(name_or_path, revision, cache_folder)
+    if folder:
+        return folder
+    model = hub_id(os.fspath(name_or_path))
+    if local_files_only:
+        raise _not_found(model, (*looked, "the Hub: not asked, for local_files_only is set"))
+    return _download(model, revision, cache_folder=cache_folder, token=token, looked=looked)[0]
 
 
 def held(name: str, *, to: Path | None = None, revision: str | None = None) -> Path | None:
@@ -139,7 +161,9 @@ def hub_id(name: str) -> str:
 
 
 def _search(
-    name_or_path: str | os.PathLike[str], revision: str | None
+    name_or_path: str | os.PathLike[str],
+    revision: str | None,
+    cache_folder: str | os.PathLike[str] | None,
 ) -> tuple[Path | None, list[str]]:
     """The folder, else None and a line for each place that was looked at."""
     if not isinstance(name_or_path, (str, os.PathLike)):
@@ -151,17 +175,23 @@ def _search(
     if os.path.isdir(path):
         if revision is not None:
             raise InputError(f"{name} is a folder, which has no revision {revision!r}")
-        return Path(path), []
+        return Path(path).absolute(), []  # it stays this one, wherever the process goes
     if os.path.exists(path):
         raise ModelNotFoundError(f"{name} is a file; give the folder that holds the model")
     looks_like_a_path = name.startswith((".", "/", "~")) or name.endswith("/") or "\\" in name
     if looks_like_a_path or name.count("/") > 1 or not isinstance(name_or_path, str):
         raise ModelNotFoundError(f"{name}: no such folder")
-    return cached(hub_id(name), revision)
+    return cached(hub_id(name), revision, cache_folder)
 
 
 def _download(
-    model: str, revision: str | None, *, into: Path | None = None, looked: Sequence[str] = ()
+    model: str,
+    revision: str | None,
+    *,
+    into: Path | None = None,
+    cache_folder: str | os.PathLike[str] | None = None,
+    token: bool | str | None = None,
+    looked: Sequence[str] = (),
 ) -> tuple[Path, str]:
     """Fetch the model's files into the Hub's cache, or ``into``: their folder and commit.
 
@@ -174,9 +204,13 @@ def _download(
     from huggingface_hub import HfApi, constants, hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
 
+    cache = hub_cache(cache_folder)
+    fetch = partial(hf_hub_download, model, local_dir=into, cache_dir=cache, token=token)
     try:
         # Without a timeout of its own this call waits for as long as the machine's TCP does.
-        info = HfApi().model_info(model, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+        info = HfApi(token=token).model_info(
+            model, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT
+        )
         listed = {file.rfilename for file in info.siblings or ()}
         needed = {name for name in listed if is_needed(name)}
         if "config.json" not in needed or not any(name.endswith(".safetensors") for name in needed):
@@ -185,23 +219,22 @@ def _download(
                 " format of weights (pytorch_model.bin is a pickle: reading it may run any code)"
             )
         if into is None:
-            _remove_leftovers(Path(constants.HF_HUB_CACHE), model)
+            _remove_leftovers(cache, model)
         # Asked for even where it isn't listed: the cache then notes that the model has none.
         first = sorted(needed - {"config.json"} | {"modules.json"}, key=_turn)
         for name in first:
             try:
-                hf_hub_download(model, name, revision=info.sha, local_dir=into)
+                fetch(name, revision=info.sha)
             except EntryNotFoundError:
                 if name in listed:
                     raise
         # By the revision's own name, for then the cache notes which commit that is.
-        config_revision = revision if into is None else info.sha
-        config = hf_hub_download(model, "config.json", revision=config_revision, local_dir=into)
+        config = fetch("config.json", revision=revision if into is None else info.sha)
     except GtenpError:
         raise
     except Exception as error:  # httpx's with huggingface_hub 1.x, httpx2's with 2.x, OSError, ...
         if isinstance(error, OSError) and error.errno is not None:
-            raise _disk_error(error, model, into or Path(constants.HF_HUB_CACHE)) from error
+            raise _disk_error(error, model, into or cache) from error
         failure = f"the Hub ({constants.ENDPOINT}): {_reason(error, revision)}"
         raise _not_found(model, (*looked, failure)) from error
     folder = Path(config).parent

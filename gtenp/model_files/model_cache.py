@@ -19,13 +19,15 @@ _MODULE_FILES = {
 }
 
 
-def cached(model: str, revision: str | None) -> tuple[Path | None, list[str]]:
+def cached(
+    model: str, revision: str | None, cache_folder: str | os.PathLike[str] | None = None
+) -> tuple[Path | None, list[str]]:
     """The folder that holds the model, else None and a line for each place that was looked at.
 
     First the Hub's cache, ``models--owner--name/refs/main`` to ``snapshots/<commit>``; then what
     came from the package index, where no revision is asked for.
     """
-    repository = _cache_folder("HUB", "hub") / f"models--{model.replace('/', '--')}"
+    repository = hub_cache(cache_folder) / f"models--{model.replace('/', '--')}"
     commit = revision or "main"
     if not _COMMIT.fullmatch(commit):
         try:
@@ -52,6 +54,11 @@ def cached(model: str, revision: str | None) -> tuple[Path | None, list[str]]:
         else:
             looked.append(f"{folder}: not there")
     return None, looked
+
+
+def hub_cache(folder: str | os.PathLike[str] | None = None) -> Path:
+    """The Hub's cache: ``folder`` where one is given, else where the environment has it."""
+    return _cache_folder("HUB", "hub") if folder is None else Path(folder).expanduser().absolute()
 
 
 def index_folder(model: str) -> Path:
@@ -97,7 +104,7 @@ def missing_files(folder: Path, *, modules_optional: bool) -> list[str]:
 
 
 def _cache_folder(kind: str, default: str) -> Path:
-    """The Hub's cache of one kind, from the variables that huggingface_hub's constants.py reads."""
+    """The Hub's cache of one kind, by the variables that huggingface_hub's constants.py reads."""
 
     def expand(path: str) -> str:
         return os.path.expandvars(os.path.expanduser(path))
@@ -106,4 +113,4 @@ def _cache_folder(kind: str, default: str) -> Path:
     user_cache = env.get("XDG_CACHE_HOME", os.path.join(os.path.expanduser("~"), ".cache"))
     home = expand(env.get("HF_HOME", os.path.join(user_cache, "huggingface")))
     older_name = env.get(f"HUGGINGFACE_{kind}_CACHE", os.path.join(home, default))
-    return Path(expand(env.get(f"HF_{kind}_CACHE", older_name)))
+    return Path(expand(env.get(f"HF_{kind}_CACHE", older_name))).absolute()

@@ -109,9 +109,22 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
 
 def test_an_existing_folder_is_itself(tmp_path: Path) -> None:
     (tmp_path / "gte-small").mkdir()
-    assert hub.find("gte-small") == Path("gte-small")
-    assert hub.find("./gte-small") == Path("gte-small")
+    assert hub.find("gte-small") == hub.find("./gte-small") == tmp_path / "gte-small"
     assert hub.resolve(tmp_path / "gte-small") == tmp_path / "gte-small"
+
+
+def test_a_relative_path_is_settled_when_the_model_is_found(tmp_path: Path) -> None:
+    (tmp_path / "a" / "m").mkdir(parents=True)
+    os.chdir("a")
+    assert hub.find("m") == hub.find(Path("../a/m")).resolve() == tmp_path / "a" / "m"
+
+
+def test_a_relative_cache_is_settled_when_the_model_is_found(
+    empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = make_snapshot(empty_cache)
+    monkeypatch.setenv("HF_HOME", "hf")
+    assert hub.find(MODEL) == hub.find(MODEL, cache_folder="hf/hub") == snapshot
 
 
 @pytest.mark.parametrize(
@@ -122,7 +135,7 @@ def test_what_looks_like_a_path_is_never_looked_up(path: str | Path) -> None:
         with pytest.raises(ModelNotFoundError, match="no such folder"):
             hub.resolve(path)
     else:
-        assert hub.resolve(path) == Path("..")
+        assert hub.resolve(path) == Path("..").absolute()
 
 
 def test_a_file_is_not_a_model_folder(tmp_path: Path) -> None:
@@ -247,8 +260,9 @@ for count in range(len(variables) + 1):
         for value in ("~/$MINE/" , ""):
             for name in chosen: os.environ[name] = value and value + name
             importlib.reload(constants)
-            assert _cache_folder("HUB", "hub") == Path(constants.HF_HUB_CACHE), (chosen, value)
-            assert _cache_folder("ASSETS", "assets") == Path(constants.HF_ASSETS_CACHE), chosen
+            for kind in ("HUB", "ASSETS"):
+                theirs = Path(getattr(constants, f"HF_{kind}_CACHE")).absolute()
+                assert _cache_folder(kind, kind.lower()) == theirs, (chosen, value)
         for name in chosen: del os.environ[name]
 os.environ["HF_HOME"] = here
 importlib.reload(constants)
@@ -373,6 +387,60 @@ def test_a_hub_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(GtenpError, match=r"the Hub \(http://127.0.0.1:9\): ConnectError"):
         pull()
+
+
+# ── another cache, no network, a token ───────────────────────────────────────────────────────────
+
+
+def test_a_cache_folder_takes_the_place_of_the_hubs_cache(
+    the_hub: StandInHub, empty_cache: Path, tmp_path: Path
+) -> None:
+    resolve = "print(hub.resolve('org/tiny', cache_folder=sys.argv[1]))"
+    folder = Path(finish(start(resolve, "mine")))
+    assert folder.is_relative_to(tmp_path / "mine" / "models--org--tiny" / "snapshots")
+    assert contents(folder) == NEEDED
+    assert hub.find(MODEL) is None
+    assert not (empty_cache / "hub").exists()
+    the_hub.requests.clear()
+    assert finish(start(resolve, "mine")) == str(folder)
+    assert hub.find(MODEL, cache_folder="mine") == folder
+    assert the_hub.requests == []
+
+
+def test_a_cache_folder_may_begin_with_the_home_folders_sign(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    snapshot = make_snapshot(tmp_path)
+    assert hub.find(MODEL, cache_folder="~/hub") == snapshot
+
+
+def test_with_local_files_only_the_hub_is_not_asked(the_hub: StandInHub, empty_cache: Path) -> None:
+    with pytest.raises(ModelNotFoundError, match="the Hub: not asked, for local_files_only is set"):
+        hub.resolve(MODEL, local_files_only=True)
+    assert the_hub.requests == []
+    snapshot = make_snapshot(empty_cache)
+    assert hub.resolve(MODEL, local_files_only=True) == snapshot
+
+
+def test_a_token_that_is_passed_opens_a_private_model(the_hub: StandInHub) -> None:
+    the_hub.repositories[MODEL].token = "hf_abc"
+    resolve = "print(hub.resolve('org/tiny', token={}))"
+    for token in ("None", "False", "'hf_other'"):
+        with pytest.raises(GtenpError, match="has no such model, or a private one"):
+            finish(start(resolve.format(token)))
+    assert contents(Path(finish(start(resolve.format("'hf_abc'"))))) == NEEDED
+
+
+def test_a_kept_token_is_used_or_left_as_asked(
+    the_hub: StandInHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    the_hub.repositories[MODEL].token = "hf_abc"
+    monkeypatch.setenv("HF_TOKEN", "hf_abc")
+    resolve = "print(hub.resolve('org/tiny', token={}))"
+    with pytest.raises(GtenpError, match="has no such model, or a private one"):
+        finish(start(resolve.format("False")))
+    assert contents(Path(finish(start(resolve.format("True"))))) == NEEDED
 
 
 # ── what can go wrong on the way ─────────────────────────────────────────────────────────────────
