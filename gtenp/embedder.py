@@ -285,7 +285,8 @@ class Embedder:
         What was set since loading (``max_seq_length``, ``prompts`` and so on) is written down, and
         so are prompts that gtenp knows of by the model's name, and the pooling of a model that had
         no modules.json. config.json asks for float32, in which gtenp computes, whatever the
-        weights are kept in. InputError where ``path`` holds something already.
+        weights are kept in. InputError where ``path`` holds something already; ModelFileError where
+        the model's own folder is no longer whole. No error leaves anything at ``path``.
         """
         from gtenp.saving import save
 
@@ -297,7 +298,7 @@ class Embedder:
             "truncate_dim": self.truncate_dim,
         }
         save(
-            Path(os.path.abspath(path)),
+            Path(os.path.abspath(os.path.expanduser(path))),
             self.folder,
             self.sentence_config,
             settings,

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import shutil
 from typing import TYPE_CHECKING, Any
 
 from gtenp.errors import InputError
-from gtenp.model_files import hub
 from gtenp.model_files.config import read_json
+from gtenp.model_files.contents import copy_model, refuse_half
 from gtenp.model_files.folders import locked, new_folder
 
 if TYPE_CHECKING:
@@ -29,24 +28,17 @@ def save(
     """Copy the model's files from ``source`` to a new folder, with other settings written down.
 
     ``settings`` are those of config_sentence_transformers.json. InputError where ``target`` holds
-    something already.
+    something already, ModelFileError where ``source`` is no longer whole.
     """
+    refuse_half(source, modules_optional=not sentence_config.has_modules)
     with locked(target):
         if target.exists() and not (target.is_dir() and not any(target.iterdir())):
             raise InputError(f"{target} exists and is not an empty folder; name another one")
         with new_folder(target) as folder:
-            _copy(source, folder, sentence_config)
+            copy_model(source, folder)
             _write_settings(folder, sentence_config, settings, max_seq_length)
             if not sentence_config.has_modules:
                 _write_modules(folder, hidden_size)
-
-
-def _copy(source: Path, folder: Path, sentence_config: SentenceConfig) -> None:
-    for name in {"", *sentence_config.module_folders}:
-        for path in (source / name).glob("*"):  # none: a Normalize module has no folder
-            if hub.is_needed(path.name) and path.is_file():
-                (folder / name).mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(path, folder / name / path.name)
 
 
 def _write_settings(

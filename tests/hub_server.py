@@ -15,6 +15,7 @@ import zipfile
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import unquote
 
 # A model's files as gtenp wants them: what is in them matters to no download.
 NEEDED = {
@@ -117,7 +118,7 @@ class StandInHub:
     def downloads(self) -> list[str]:
         """The names of the files that were sent, in their order, HEAD requests left out."""
         paths = [line.split(" ")[1].partition("?")[0] for line in self.requests if "GET" in line]
-        return [path.split("/", 5)[5] for path in paths if "/resolve/" in path]
+        return [unquote(path.split("/", 5)[5]) for path in paths if "/resolve/" in path]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -139,7 +140,7 @@ class _Handler(BaseHTTPRequestHandler):
         if page := self.stand_in.pages.get(self.path):
             return self._send(page, {"Content-Type": "text/html"})
         path, _, large = self.path.partition("?")
-        parts = path.strip("/").split("/")
+        parts = unquote(path).strip("/").split("/")
         is_info = parts[:2] == ["api", "models"]
         if is_info:
             parts = parts[2:]

@@ -23,7 +23,8 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from gtenp.errors import ModelFileError, UnsupportedModelError
-from gtenp.model_files.config import JsonObject, is_inside, shown
+from gtenp.model_files.config import JsonObject, shown
+from gtenp.model_files.contents import INDEX, WEIGHTS, is_part
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -150,7 +151,7 @@ def weight_files(folder: Path) -> list[Path]:
 
     Where there is neither, ModelFileError says how to make one.
     """
-    path, index_path = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    path, index_path = folder / WEIGHTS, folder / INDEX
     if path.exists():
         return [path]
     if index_path.exists():
@@ -159,9 +160,9 @@ def weight_files(folder: Path) -> list[Path]:
             raise ModelFileError(index_path, "has no weight_map; copy it anew")
         names = sorted(set(map(str, shards.values())))
         for name in names:
-            if not is_inside(name) or "/" in name:
+            if not is_part(name):
                 raise ModelFileError(
-                    index_path, f"names {shown(name)}, which is not a file beside it"
+                    index_path, f"names {shown(name)}, which is not a .safetensors file beside it"
                 )
         return [folder / name for name in names]
     if (folder / "pytorch_model.bin").exists():
@@ -178,9 +179,7 @@ class _Tensors:
     """The tensors of one model, from one file or several, under their plain names."""
 
     def __init__(self, paths: list[Path]) -> None:
-        self._path = (
-            paths[0] if len(paths) == 1 else paths[0].parent / "model.safetensors.index.json"
-        )
+        self._path = paths[0] if len(paths) == 1 else paths[0].parent / INDEX
         self._tensors: dict[str, Array] = {}
         self._written: dict[str, str] = {}  # plain name → name in the file
         for path in paths:

