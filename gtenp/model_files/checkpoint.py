@@ -23,7 +23,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from gtenp.errors import ModelFileError, UnsupportedModelError
-from gtenp.model_files.config import JsonObject, shown
+from gtenp.model_files.config import LFS_POINTER, JsonObject, refuse_pointer, shown
 from gtenp.model_files.contents import INDEX, WEIGHTS, is_part
 
 if TYPE_CHECKING:
@@ -283,13 +283,16 @@ def read_safetensors(path: Path) -> dict[str, Array]:
     """
     try:
         with path.open("rb") as file:
-            header_size = int.from_bytes(file.read(8), "little")
+            start = file.read(len(LFS_POINTER))
+            refuse_pointer(path, start)
+            header_size = int.from_bytes(start[:8], "little")
             if header_size > _MAX_HEADER:
                 raise ModelFileError(
                     path,
                     f"is damaged (a header of {header_size:,} bytes, {_MAX_HEADER:,} at most were "
                     "expected); copy it anew",
                 )
+            file.seek(8)
             header = json.loads(file.read(header_size), object_pairs_hook=_without_doubles)
             with safe_open(path, framework="np"):
                 pass  # the reference reader checks dtypes, shapes, offsets and length

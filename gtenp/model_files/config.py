@@ -25,19 +25,48 @@ MAX_SETTINGS = 4 << 20
 
 
 def read_json(path: Path, max_size: int = _MAX_JSON) -> Any:
-    """The value that a UTF-8 JSON file holds; ModelFileError where it is missing, isn't JSON or is
-    larger than any such file need be.
+    """The value that a UTF-8 JSON file holds; ModelFileError where it isn't JSON, and where
+    ``read_text`` raises one.
+    """
+    text = read_text(path, max_size)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(path, f"is not JSON ({error}); copy it anew") from error
+
+
+def read_text(path: Path, max_size: int = _MAX_JSON) -> str:
+    """What a UTF-8 file holds; ModelFileError where it is missing, a pointer of git LFS, of another
+    encoding or larger than any such file need be.
     """
     try:
         if path.stat().st_size > max_size:
             raise ModelFileError(path, f"is larger than {max_size:,} bytes; copy it anew")
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = path.read_bytes()
     except OSError as error:
         raise ModelFileError(path, f"can't be read ({error.strerror}); copy it anew") from error
+    refuse_pointer(path, content)
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or content[:4].count(0) > 1:
+        raise ModelFileError(path, "is UTF-16 or UTF-32; save it as UTF-8")
+    if content.startswith(b"\xef\xbb\xbf"):
+        raise ModelFileError(path, "begins with a byte order mark; save it as UTF-8 without one")
+    try:
+        return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ModelFileError(path, f"is not UTF-8 (byte {error.start}); copy it anew") from error
-    except (ValueError, RecursionError) as error:
-        raise ModelFileError(path, f"is not JSON ({error}); copy it anew") from error
+
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+def refuse_pointer(path: Path, start: bytes) -> None:
+    """ModelFileError where a file that starts so is what git keeps of a large file's contents."""
+    if start.startswith(LFS_POINTER):
+        raise ModelFileError(
+            path,
+            "is a pointer of git LFS, not the file itself; run `git lfs pull` in the folder, or "
+            "copy it anew",
+        )
 
 
 class JsonObject:
@@ -60,8 +89,8 @@ class JsonObject:
                 self.path, f"sets {key} to {shown(value)}; gtenp knows {supported!r} only"
             )
 
-    def positive_int(self, key: str) -> int:
-        value = self.values.get(key)
+    def positive_int(self, key: str, default: int | None = None) -> int:
+        value = self.values.get(key, default)
         if type(value) is not int or value < 1:
             raise ModelFileError(
                 self.path, f"{key} is {shown(value)}; wanted a whole number from 1"
@@ -137,6 +166,12 @@ def refuse_links_outside(folder: Path, within: str = "") -> None:
         if path.suffix in (".json", ".txt", ".safetensors"):
             if entry.is_symlink():
                 check(path)
+                if not os.path.exists(path):  # gone, or a link to itself
+                    raise ModelFileError(
+                        path,
+                        f"is a link to {os.readlink(path)}, which leads to no file; copy the file "
+                        "itself here",
+                    )
             if not entry.is_file():
                 raise ModelFileError(path, "is not a regular file; copy it anew")
 
@@ -165,15 +200,17 @@ class BertConfig:
 
     @classmethod
     def from_folder(cls, folder: Path) -> BertConfig:
-        """Read config.json; ModelFileError for a wrong value, UnsupportedModelError for another
+        """Read config.json; a key that is not there has transformers' default.
+
+        ModelFileError for a wrong value, UnsupportedModelError for another
         architecture, activation or position scheme than gtenp computes.
         """
         refuse_links_outside(folder)
         path = folder / "config.json"
         found = JsonObject(path)
         for key, supported in _SUPPORTED.items():
-            value = found.get(key)
-            if value is not None and value not in supported:
+            value = found.get(key, supported[0])
+            if value not in supported and not (value is None and key in _MAY_BE_NULL):
                 wanted = " or ".join(map(repr, supported))
                 raise UnsupportedModelError(
                     path, f"{key} is {shown(value)}; gtenp runs {wanted} only; pick another model"
@@ -184,9 +221,9 @@ class BertConfig:
                     path, f"has {key}: {meaning}, which gtenp does not do; pick another model"
                 )
         config = cls(
-            **{key: found.positive_int(key) for key in _SIZES},
+            **{key: found.positive_int(key, default) for key, default in _SIZES.items()},
             layer_norm_eps=found.positive_float("layer_norm_eps", 1e-12),
-            hidden_act=found.get("hidden_act") or "gelu",
+            hidden_act=found.get("hidden_act", "gelu"),
             architectures=tuple(found.strings("architectures")),
         )
         if config.hidden_size % config.num_attention_heads:
@@ -198,15 +235,17 @@ class BertConfig:
         return config
 
 
-_SIZES = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "max_position_embeddings",
-    "type_vocab_size",
-)
+# What a missing key means: the defaults of transformers' BertConfig, those of bert-base-uncased.
+# A null is refused, as it is there.
+_SIZES = {
+    "vocab_size": 30522,
+    "hidden_size": 768,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "intermediate_size": 3072,
+    "max_position_embeddings": 512,
+    "type_vocab_size": 2,
+}
 
 # Every key that changes the arithmetic, with the values that gtenp computes. A missing key means
 # the first of them to transformers too.
@@ -217,6 +256,7 @@ _SUPPORTED: dict[str, tuple[Any, ...]] = {
     "is_decoder": (False,),
     "add_cross_attention": (False,),
 }
+_MAY_BE_NULL = ("model_type", "position_embedding_type")  # as if they were not there
 _REFUSED = {
     "auto_map": "the model brings its own code",
     "quantization_config": "the weights are quantized",

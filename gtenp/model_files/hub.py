@@ -174,6 +174,8 @@ def _search(
         return Path(path).absolute(), []  # it stays this one, wherever the process goes
     if os.path.exists(path):
         raise ModelNotFoundError(f"{name} is a file; give the folder that holds the model")
+    if os.path.lexists(path):
+        raise ModelNotFoundError(f"{name} is a link that leads to no folder")
     looks_like_a_path = name.startswith((".", "/", "~")) or name.endswith("/") or "\\" in name
     if looks_like_a_path or name.count("/") > 1 or not isinstance(name_or_path, str):
         raise ModelNotFoundError(f"{name}: no such folder")

@@ -17,7 +17,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from gtenp.errors import ModelFileError, UnsupportedModelError
-from gtenp.model_files.config import read_json
+from gtenp.model_files.config import read_json, read_text
 from gtenp.tokenizer.added_tokens import AddedToken
 
 if TYPE_CHECKING:
@@ -173,16 +173,8 @@ def _read_vocab(path: Path) -> dict[str, int]:
     """vocab.txt: a token per line, its id the line's number. Of a token that comes twice the last
     holds, and a blank line only takes up its number, both as in the reference.
     """
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise ModelFileError(path, f"can't be read ({error.strerror}); copy it anew") from error
-    except UnicodeDecodeError as error:
-        raise ModelFileError(path, f"is not UTF-8 (byte {error.start}); copy it anew") from error
-    if text.startswith("\ufeff"):
-        raise ModelFileError(path, "begins with a byte order mark; save it as UTF-8 without one")
     # Not splitlines(): vocabularies hold U+2028 and U+0085 as tokens.
-    lines = text.replace("\r\n", "\n").split("\n")
+    lines = read_text(path).replace("\r\n", "\n").split("\n")
     if not lines[-1]:
         del lines[-1]
     return dict(zip(lines, range(len(lines)), strict=True))

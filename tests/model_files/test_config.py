@@ -1,8 +1,12 @@
+import json
 import os
 import shutil
 
+import numpy as np
 import pytest
+from models.layouts import all_files
 
+from gtenp import Embedder
 from gtenp.errors import ModelFileError, UnsupportedModelError
 from gtenp.model_files.config import BertConfig, refuse_links_outside
 
@@ -48,7 +52,46 @@ def test_a_layer_norm_eps_that_is_no_positive_float_is_an_error(edit_json, value
         BertConfig.from_folder(edit_json("config.json", layer_norm_eps=value))
 
 
-@pytest.mark.parametrize("value", [None, 0, -1, 1.5, "12", True])
+# Of transformers 5.23: vars(BertConfig()).
+DEFAULTS = {
+    "vocab_size": 30522, "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12,
+    "intermediate_size": 3072, "max_position_embeddings": 512, "type_vocab_size": 2,
+    "layer_norm_eps": 1e-12, "hidden_act": "gelu",
+}  # fmt: skip
+
+
+def test_a_key_that_is_not_there_has_the_default_of_transformers(tiny):
+    (tiny / "config.json").write_text("{}")
+    config = BertConfig.from_folder(tiny)
+    assert {key: getattr(config, key) for key in DEFAULTS} == DEFAULTS
+
+
+def test_a_model_whose_config_leaves_defaults_out_gives_the_same_vectors(tiny, edit_json):
+    expected = Embedder(tiny).encode("Beijing")
+    values = json.loads((tiny / "config.json").read_text())
+    left_out = {key for key in DEFAULTS if values[key] == DEFAULTS[key]}
+    assert {"type_vocab_size", "hidden_act", "layer_norm_eps"} <= left_out
+    found = Embedder(edit_json("config.json", **dict.fromkeys(left_out))).encode("Beijing")
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("key", [*DEFAULTS, "is_decoder", "add_cross_attention"])
+def test_a_null_where_transformers_takes_none_is_refused(tiny, key):
+    values = json.loads((tiny / "config.json").read_text())
+    (tiny / "config.json").write_text(json.dumps({**values, key: None}))
+    with pytest.raises(ModelFileError, match=rf"config\.json: {key} is None"):
+        BertConfig.from_folder(tiny)
+
+
+@pytest.mark.parametrize("key", ["model_type", "position_embedding_type", "pad_token_id"])
+def test_a_null_that_transformers_takes_is_as_if_it_were_not_there(tiny, key):
+    expected = BertConfig.from_folder(tiny)
+    values = json.loads((tiny / "config.json").read_text())
+    (tiny / "config.json").write_text(json.dumps({**values, key: None}))
+    assert BertConfig.from_folder(tiny) == expected
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "12", True])
 def test_a_size_that_is_no_positive_whole_number_is_an_error(edit_json, value):
     with pytest.raises(ModelFileError, match=r"config\.json: num_hidden_layers is"):
         BertConfig.from_folder(edit_json("config.json", num_hidden_layers=value))
@@ -67,6 +110,10 @@ def test_a_hidden_size_that_heads_do_not_divide_is_an_error(edit_json):
         (b"\xff{}", "is not UTF-8"),
         (b"[" * 100_000, "is not JSON"),
         (b"", "is not JSON"),
+        (b"\xef\xbb\xbf{}", "begins with a byte order mark; save it as UTF-8 without one"),
+        ("{}".encode("utf-16"), "is UTF-16 or UTF-32; save it as UTF-8"),
+        ("{}".encode("utf-16-be"), "is UTF-16 or UTF-32; save it as UTF-8"),
+        ("{}".encode("utf-32-le"), "is UTF-16 or UTF-32; save it as UTF-8"),
     ],
 )
 def test_a_file_that_is_no_json_object_is_named(tiny, content, complaint):
@@ -95,7 +142,47 @@ def test_a_file_larger_than_any_such_file_is_not_read(tiny):
         BertConfig.from_folder(tiny)
 
 
+# ── git LFS ──────────────────────────────────────────────────────────────────────────────────────
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a21\nsize 90868376\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "config.json", "model.safetensors.index.json", "a.safetensors", "tokenizer.json",
+        "tokenizer_config.json", "modules.json", "sentence_bert_config.json",
+        "config_sentence_transformers.json", "pooling/config.json", "dense/model.safetensors",
+        "special_tokens_map.json", "added_tokens.json", "vocab.txt",
+    ],
+)  # fmt: skip
+def test_a_pointer_of_git_lfs_is_called_one_whatever_file_it_stands_for(tmp_path, name):
+    folder = all_files(tmp_path)
+    if name in ("special_tokens_map.json", "added_tokens.json", "vocab.txt"):
+        (folder / "tokenizer.json").unlink()  # else these need not be read
+    (folder / name).write_bytes(POINTER)
+    with pytest.raises(ModelFileError, match=r"is a pointer of git LFS.*`git lfs pull`") as caught:
+        Embedder(folder)
+    assert caught.value.path == folder / name
+
+
 # ── links ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("target", ["vocab.txt", "gone"], ids=["itself", "nothing"])
+def test_a_link_that_leads_to_no_file_is_called_one(tiny, target):
+    (tiny / "vocab.txt").unlink()
+    (tiny / "vocab.txt").symlink_to(target)
+    with pytest.raises(ModelFileError, match=rf"vocab\.txt: is a link to {target}, which leads to"):
+        refuse_links_outside(tiny)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "vocab.txt"])
+def test_a_folder_in_a_files_place_is_an_error(tiny, name):
+    (tiny / name).unlink()
+    (tiny / name).mkdir()
+    with pytest.raises(ModelFileError, match=rf"{name}: is not a regular file"):
+        Embedder(tiny)
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "vocab.txt"])

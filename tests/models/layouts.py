@@ -43,7 +43,7 @@ def one_odd_part(parent: Path) -> Path:
     folder = built("dense-relu", parent)
     for beside in ("", "2_Dense"):
         (folder / beside / "model.safetensors").rename(folder / beside / "only.safetensors")
-        index = {"weight_map": {"any": "only.safetensors"}}
+        index = {"metadata": {}, "weight_map": {"any": "only.safetensors"}}
         (folder / beside / "model.safetensors.index.json").write_text(json.dumps(index))
     return folder
 
@@ -69,10 +69,23 @@ def a_transformer_in_a_folder(parent: Path) -> Path:
     return folder
 
 
+def all_files(parent: Path) -> Path:
+    """A folder with every file that is read, but the weights in one."""
+    folder = built("dense-silu", parent)
+    _move(folder, {"1_Pooling": "pooling", "2_Dense": "dense"})
+    (folder / "model.safetensors").rename(folder / "a.safetensors")
+    index = {"metadata": {}, "weight_map": {"any": "a.safetensors"}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    (folder / "config_sentence_transformers.json").write_text("{}")
+    (folder / "added_tokens.json").write_text("{}")
+    return folder
+
+
 LAYOUTS = [
     odd_parts,
     one_odd_part,
     an_index_beside_whole_weights,
     odd_module_folders,
     a_transformer_in_a_folder,
+    all_files,
 ]
