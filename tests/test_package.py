@@ -18,8 +18,8 @@ PACKAGE = Path(gtenp.__file__).parent
 FLOORS: dict[str, list[str]] = {
     "errors": [],
     "model_files": [
-        "config", "sentence_config", "contents", "model_cache", "folders", "package_index", "hub",
-        "checkpoint",
+        "names", "config", "sentence_config", "contents", "model_cache", "folders",
+        "package_index", "hub", "checkpoint",
     ],
     "tokenizer": [
         "unicode_tables", "characters", "memory", "added_tokens", "files", "normalizer",

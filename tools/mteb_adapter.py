@@ -20,7 +20,7 @@ from mteb.models.abs_encoder import AbsEncoder, get_prompt
 from mteb.types import PromptType
 
 from gtenp import Embedder
-from gtenp.model_files.hub import SHORT_NAMES
+from gtenp.model_files.names import SHORT_NAMES
 
 if TYPE_CHECKING:
     import numpy as np

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gtenp.errors import InputError
-from gtenp.model_files.hub import DEFAULT_MODEL
+from gtenp.model_files.names import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from gtenp.embedder import Embedder

@@ -8,6 +8,7 @@ from typing import Literal
 import click
 
 from gtenp.model_files import hub
+from gtenp.model_files.names import hub_id
 
 
 @click.command()
@@ -33,7 +34,7 @@ def pull(name: str, source: Literal["hub", "index"], to: Path | None, revision: 
     NAME is a Hub id or one of the short names. What is already here is left as it is, and the
     network is not asked. Only the files that gtenp reads are fetched.
     """
-    model = hub.hub_id(name)
+    model = hub_id(name)
     folder = hub.held(name, to=to, revision=revision)
     if folder:
         click.echo(f"{model} is already here", err=True)

@@ -8,32 +8,22 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gtenp.errors import GtenpError, InputError, ModelFileError, ModelNotFoundError
 from gtenp.model_files.config import read_json
 from gtenp.model_files.contents import contents, copy_model, missing_files
-from gtenp.model_files.model_cache import cached, hub_cache, index_folder
+from gtenp.model_files.model_cache import cached, hub_cache, index_folder, names_here
+from gtenp.model_files.names import hub_id, is_known, similar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-DEFAULT_MODEL = "Supabase/gte-small"
-
-SHORT_NAMES = {
-    "gte-small": "Supabase/gte-small",
-    "gte-base": "thenlper/gte-base",
-    "gte-large": "thenlper/gte-large",
-    "all-MiniLM-L6-v2": "sentence-transformers/all-MiniLM-L6-v2",
-}
 
 MODEL_FILES = """config.json, model.safetensors, vocab.txt or tokenizer.json, and each of these
       that the model has: modules.json and its folders (1_Pooling, ...), tokenizer_config.json,
       sentence_bert_config.json, config_sentence_transformers.json, special_tokens_map.json"""
 
-_HUB_ID = re.compile(r"(?!.*(--|\.\.))\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 _ORIGIN = "gtenp.json"  # in the folders that pull builds: which model, and where it came from
 
 
@@ -78,7 +68,8 @@ def resolve(
         return folder
     model = hub_id(os.fspath(name_or_path))
     if local_files_only:
-        raise _not_found(model, (*looked, "the Hub: not asked, for local_files_only is set"))
+        failure = "the Hub: not asked, for local_files_only is set"
+        raise _not_found(model, (*looked, failure), cache_folder)
     return _download(model, revision, cache_folder=cache_folder, token=token, looked=looked)[0]
 
 
@@ -140,22 +131,6 @@ def pull(
     return target
 
 
-def hub_id(name: str) -> str:
-    """The Hub's name of a model; InputError for what can't be one.
-
-    >>> hub_id("gte-small")
-    'Supabase/gte-small'
-    """
-    if name in SHORT_NAMES:
-        return SHORT_NAMES[name]
-    if not _HUB_ID.fullmatch(name):
-        raise InputError(
-            f"{name!r} is not a model's name: wanted a Hub id like {DEFAULT_MODEL},"
-            f" or one of {', '.join(SHORT_NAMES)}"
-        )
-    return name
-
-
 def _search(
     name_or_path: str | os.PathLike[str],
     revision: str | None,
@@ -171,6 +146,8 @@ def _search(
     if os.path.isdir(path):
         if revision is not None:
             raise InputError(f"{name} is a folder, which has no revision {revision!r}")
+        if is_known(name):
+            _refuse_hiding(Path(path), name)
         return Path(path).absolute(), []  # it stays this one, wherever the process goes
     if os.path.exists(path):
         raise ModelNotFoundError(f"{name} is a file; give the folder that holds the model")
@@ -180,6 +157,19 @@ def _search(
     if looks_like_a_path or name.count("/") > 1 or not isinstance(name_or_path, str):
         raise ModelNotFoundError(f"{name}: no such folder")
     return cached(hub_id(name), revision, cache_folder)
+
+
+def _refuse_hiding(folder: Path, name: str) -> None:
+    """ModelFileError where a folder that is no model's stands in the way of the model ``name``."""
+    if any((folder / file).exists() for file in ("config.json", "modules.json")):
+        return
+    model = hub_id(name)
+    mend = f"name the model {model}" if model != name else "name the model from another folder"
+    raise ModelFileError(
+        folder.absolute(),
+        f"holds no config.json, and hides the model of its name; {mend}, or call the folder "
+        "otherwise",
+    )
 
 
 def _download(
@@ -248,13 +238,13 @@ def _download(
         if isinstance(error, OSError) and error.errno is not None:
             raise _disk_error(error, model, into or cache) from error
         failure = f"the Hub ({constants.ENDPOINT}): {_reason(error, revision)}"
-        raise _not_found(model, (*looked, failure)) from error
+        raise _not_found(model, (*looked, failure), cache) from error
     folder = Path(path).parents[found.config.count("/")]
     if into is not None:
         shutil.rmtree(into / ".cache", ignore_errors=True)  # the download's own notes
     if missing := missing_files(folder, modules_optional="modules.json" not in listed):
         failure = f"{folder}: lacks {', '.join(missing)} after the download"
-        raise _not_found(model, (*looked, failure))
+        raise _not_found(model, (*looked, failure), cache)
     return folder, str(info.sha)
 
 
@@ -300,12 +290,15 @@ def _origin(folder: Path, revision: str | None) -> dict[str, str]:
     return {"revision": revision or "main", "commit": folder.name}
 
 
-def _not_found(model: str, tried: Sequence[str]) -> ModelNotFoundError:
+def _not_found(
+    model: str, tried: Sequence[str], cache_folder: str | os.PathLike[str] | None
+) -> ModelNotFoundError:
     from gtenp.model_files.package_index import PACKAGES
 
     in_index = [name.rpartition("/")[2] for name in PACKAGES]
+    meant = " or ".join(similar(model, names_here(cache_folder)))
     lines = [
-        f"{model} can't be had. Tried:",
+        f"{model} can't be had. {f'Did you mean {meant}? ' if meant else ''}Tried:",
         *(f"  {line}" for line in tried),
         "Ways to get a model:",
         "  gtenp pull NAME",

@@ -39,8 +39,8 @@ def cached(
         looked = [f"{snapshot}: lacks {', '.join(missing)}"]
     else:
         looked = [f"{repository}: has no revision {revision or 'main'}"]
+    folder = index_folder(model)
     if revision is None:
-        folder = index_folder(model)
         if os.path.isdir(folder):
             missing = missing_files(folder, modules_optional=True)
             if not missing:
@@ -48,7 +48,20 @@ def cached(
             looked.append(f"{folder}: lacks {', '.join(missing)}")
         else:
             looked.append(f"{folder}: not there")
+    elif os.path.isdir(folder):
+        looked.append(
+            f"{folder}: came from the package index, which has no revisions; ask for none"
+        )
     return None, looked
+
+
+def names_here(cache_folder: str | os.PathLike[str] | None = None) -> list[str]:
+    """The Hub ids of all models that the two caches hold, whole or not."""
+    folders = [
+        *hub_cache(cache_folder).glob("models--*"),
+        *index_folder("any").parent.glob("[!.]*"),
+    ]
+    return sorted(path.name.removeprefix("models--").replace("--", "/") for path in folders)
 
 
 def hub_cache(folder: str | os.PathLike[str] | None = None) -> Path:

