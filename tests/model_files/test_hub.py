@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -455,6 +456,22 @@ def test_a_hub_that_cannot_be_reached_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(GtenpError, match=r"the Hub \(http://127.0.0.1:9\): ConnectError"):
         pull()
+
+
+def test_a_hub_that_accepts_a_connection_and_never_answers_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the system itself accepts
+        monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", "1")
+        process = start(PULL)
+        try:
+            process.wait(timeout=30)
+        finally:
+            process.kill()
+        with pytest.raises(GtenpError, match=r"org/tiny can't be had(.|\n)*ReadTimeout"):
+            finish(process)
+    assert hub.find(MODEL) is None
 
 
 # ── another cache, no network, a token ───────────────────────────────────────────────────────────
