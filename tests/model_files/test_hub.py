@@ -415,6 +415,23 @@ def test_a_model_that_is_only_a_pickle_is_refused_before_it_is_downloaded(
     assert the_hub.downloads() == ["modules.json"]
 
 
+def test_a_model_without_a_tokenizer_is_refused_before_it_is_downloaded(
+    the_hub: StandInHub,
+) -> None:
+    for name in ("tokenizer.json", "vocab.txt"):
+        del the_hub.repositories[MODEL].files[name]
+    with pytest.raises(GtenpError, match=r"on the Hub lacks tokenizer\.json or vocab\.txt$"):
+        pull()
+    assert the_hub.downloads() == ["modules.json"]
+
+
+def test_a_damaged_modules_json_on_the_hub_is_named(the_hub: StandInHub) -> None:
+    the_hub.repositories[MODEL].files["modules.json"] = b"["
+    with pytest.raises(GtenpError, match=r"org/tiny/modules\.json: is not JSON"):
+        pull()
+    assert hub.find(MODEL) is None
+
+
 def test_a_module_whose_weights_are_a_pickle_is_named(the_hub: StandInHub) -> None:
     dense = b'[{"path": "2_Dense", "type": "sentence_transformers.models.Dense"}]'
     the_hub.repositories[MODEL].files |= {"modules.json": dense, "2_Dense/config.json": b"{}"}
@@ -654,6 +671,15 @@ def test_to_copies_what_is_cached_without_a_network(empty_cache: Path, tmp_path:
     assert hub.pull(MODEL, to=tmp_path / "there", revision="a" * 40) == folder
     with pytest.raises(InputError, match=f"holds {MODEL}; for {MODEL} at revision v2, remove it"):
         hub.pull(MODEL, to=tmp_path / "there", revision="v2")
+
+
+def test_to_may_begin_with_the_home_folders_sign(
+    empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    make_snapshot(empty_cache)
+    for _ in range(2):
+        assert hub.pull(MODEL, to=Path("~/there")) == tmp_path / "home" / "there"
 
 
 def test_to_may_be_an_empty_folder(empty_cache: Path, tmp_path: Path) -> None:
