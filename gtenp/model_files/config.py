@@ -143,10 +143,9 @@ def refuse_links_outside(folder: Path, within: str = "") -> None:
     """
     home = os.path.realpath(folder)
     allowed = [home]
-    for snapshot in (home, os.path.dirname(home)):  # the model's folder, or a module's in it
-        if os.path.basename(os.path.dirname(snapshot)) == "snapshots":
-            repository = os.path.dirname(os.path.dirname(snapshot))
-            allowed.append(os.path.realpath(os.path.join(repository, "blobs")))
+    for parent in Path(home).parents:  # the folder is the model's own, or a module's in it
+        if parent.name == "snapshots":
+            allowed.append(os.path.realpath(parent.with_name("blobs")))
 
     def check(path: Path) -> None:
         target = os.path.realpath(path)

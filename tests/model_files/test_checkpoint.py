@@ -7,7 +7,13 @@ from raw_safetensors import save_bfloat16
 from safetensors.numpy import load_file, save_file
 
 from gtenp.errors import ModelFileError, UnsupportedModelError
-from gtenp.model_files.checkpoint import astype, is_finite, load_weights, read_safetensors
+from gtenp.model_files.checkpoint import (
+    astype,
+    is_finite,
+    load_weights,
+    read_safetensors,
+    weight_files,
+)
 from gtenp.model_files.config import BertConfig
 
 
@@ -181,6 +187,13 @@ def test_an_index_that_names_a_file_elsewhere_is_an_error(sharded, name):
         ModelFileError, match=r"index\.json: names .* not a .safetensors file beside it"
     ):
         load_weights(sharded, BertConfig.from_folder(sharded))
+
+
+def test_parts_are_read_in_the_order_of_their_names(tmp_path):
+    parts = [f"{letter}.safetensors" for letter in "hgfedcba"]
+    index = {"weight_map": {f"tensor {part}": part for part in parts}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    assert [path.name for path in weight_files(tmp_path)] == sorted(parts)
 
 
 @pytest.mark.parametrize("index", [{}, {"weight_map": []}, {"weight_map": {}}])

@@ -219,6 +219,25 @@ def test_the_hub_caches_links_into_its_blobs_are_followed(tiny, tmp_path):
         BertConfig.from_folder(snapshot)
 
 
+def test_a_module_deep_in_the_hubs_cache_links_into_its_blobs_too(tiny, tmp_path):
+    repository = tmp_path / "models--org--tiny"
+    module = repository / "snapshots" / "0123456789abcdef" / "modules" / "bert"
+    module.mkdir(parents=True)
+    (repository / "blobs").mkdir()
+    for path in tiny.iterdir():
+        path.rename(repository / "blobs" / path.name)
+        (module / path.name).symlink_to(f"../../../../blobs/{path.name}")
+    assert BertConfig.from_folder(module).hidden_size == 32
+
+
+def test_a_link_into_a_folder_whose_name_begins_alike_is_refused(tiny):
+    (tiny.parent / "tiny-secrets").mkdir()
+    (tiny / "vocab.txt").rename(tiny.parent / "tiny-secrets" / "vocab.txt")
+    (tiny / "vocab.txt").symlink_to("../tiny-secrets/vocab.txt")
+    with pytest.raises(ModelFileError, match="is a link out of the folder"):
+        refuse_links_outside(tiny)
+
+
 def test_a_pipe_in_a_files_place_does_not_hang(tiny):
     (tiny / "config.json").unlink()
     os.mkfifo(tiny / "config.json")
