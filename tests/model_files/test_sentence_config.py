@@ -3,6 +3,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from models.layouts import a_transformer_in_a_folder, all_files
 from random_model import write_sentence_files
 
 from gtenp.engine.pooling import DENSE_ACTIVATIONS as FUNCTIONS
@@ -287,11 +288,19 @@ def test_a_module_path_that_leaves_the_folder_is_an_error(sentence_files, path):
         SentenceConfig.from_folder(sentence_files(modules=[TRANSFORMER, entry]))
 
 
-def test_a_module_folder_that_is_a_link_outwards_is_an_error(sentence_files, tmp_path):
-    folder = sentence_files()
-    shutil.move(folder / "1_Pooling", tmp_path / "outside")
-    (folder / "1_Pooling").symlink_to(tmp_path / "outside")
-    with pytest.raises(ModelFileError, match=r"1_Pooling: is a link out of the folder"):
+@pytest.mark.parametrize(
+    ("layout", "module"),
+    [
+        (all_files, "pooling"),
+        (all_files, "dense"),
+        (a_transformer_in_a_folder, "0_Transformer"),
+    ],
+)
+def test_a_module_folder_that_is_a_link_outwards_is_an_error(tmp_path, layout, module):
+    folder = layout(tmp_path)
+    shutil.move(folder / module, tmp_path / "outside")
+    (folder / module).symlink_to(tmp_path / "outside")
+    with pytest.raises(ModelFileError, match=f"{module}: is a link out of the folder"):
         SentenceConfig.from_folder(folder)
 
 
