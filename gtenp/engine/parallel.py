@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
+import math
 import os
 import sys
 import threading
@@ -59,7 +60,7 @@ def available_cpus() -> int:
     else:
         allowed = os.cpu_count() or 1
     quota = _cgroup_quota(_CGROUP)
-    return allowed if quota is None else max(1, min(allowed, -int(-quota // 1)))
+    return allowed if quota is None else min(allowed, math.ceil(quota))
 
 
 @functools.cache
@@ -83,7 +84,8 @@ class _ForksWait:
     waited for first.
 
     A thread may enter again where it is inside, and may fork there: a signal's handler does. But
-    who is inside must not wait for another thread that is yet to enter.
+    who is inside must not wait for another thread that is yet to enter, nor for a lock: the thread
+    that forks may have been interrupted while it held it.
     """
 
     def __init__(self) -> None:
@@ -162,36 +164,50 @@ class _BlasThreads:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a signal's handler may encode in the midst of a change
-        self._wanted: list[int] = []  # by each who is inside
+        self._wanted: list[tuple[int, int]] = []  # each who is inside: its thread, and how many
         self._before: list[int] = []  # each library's setting where nobody is
         self._now: list[int] = []
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._after_fork_in_child)
 
     @contextlib.contextmanager
     def __call__(self, count: int) -> Iterator[None]:
-        with forks_wait:
-            with self._lock:
+        mine = (threading.get_ident(), count)
+        try:
+            with self._lock, forks_wait:
                 if not self._wanted:
                     self._before = self._now = _blas_setting()
-                self._wanted.append(count)
+                self._wanted.append(mine)
                 self._set()
-            try:
+            with forks_wait:
                 yield
-            finally:
-                with self._lock:
-                    self._wanted.remove(count)
-                    self._set()
+        finally:
+            with self._lock, forks_wait:
+                if mine in self._wanted:  # else Ctrl-C came before
+                    self._wanted.remove(mine)
+                self._set()
 
     def outside(self) -> int | None:
         """The threads of NumPy's BLAS where nobody is inside; None where there's no telling."""
-        with forks_wait, self._lock:
+        with self._lock, forks_wait:
             setting = self._before if self._wanted else _blas_setting()
             return min((setting[i] for i in _numpys_blas()), default=None)
 
     def _set(self) -> None:
-        counts = [min(self._wanted)] * len(self._before) if self._wanted else self._before
+        counts = self._before
+        if self._wanted:
+            counts = [min(count for _, count in self._wanted)] * len(counts)
         if counts != self._now:
             self._now = counts
             _set_blas_threads(counts)
+
+    def _after_fork_in_child(self) -> None:
+        """Another thread may have been about to begin or to end."""
+        self._lock = threading.RLock()
+        self._wanted[:] = [wanted for wanted in self._wanted if wanted[0] == threading.get_ident()]
+        if self._before:
+            self._now = _blas_setting()
+            self._set()
 
 
 def _blas_setting() -> list[int]:

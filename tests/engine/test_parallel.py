@@ -493,7 +493,7 @@ FORKS = f"""
 import os, signal, sys, threading, time
 import numpy as np
 from gtenp import Embedder
-from gtenp.engine.parallel import blas_libraries
+from gtenp.engine.parallel import blas_libraries, blas_threads
 
 embedder = Embedder({str(DATA / "tiny")!r}, threads=2)
 TEXTS = ["short", "a text of some words", "long " * 60] + ["one of many texts"] * 16
@@ -562,26 +562,55 @@ print({vectors.tobytes() == expected for vectors in found})
 
 
 @needs_fork
+def test_a_child_forked_in_the_midst_of_its_own_threads_pass_encodes_too():
+    script = """
+load(2)
+with blas_threads(1):
+    before = [1] * len(before)
+    codes = [fork() for _ in range(8)]
+print(codes)
+"""
+    assert printed(FORKS + script) == f"{[0] * 8}\n"
+
+
+@needs_fork
 def test_a_signals_handler_may_fork_in_the_midst_of_a_call():
     script = """
-codes = []
-signal.signal(signal.SIGUSR1, lambda *_: codes.append(fork()))
+def child():
+    pass
 
 def interrupt():
-    for i in range(8):
-        time.sleep(0.02)
+    for i in range(100):
+        time.sleep(0.002)
         os.kill(os.getpid(), signal.SIGUSR1)
         while len(codes) <= i:
-            time.sleep(0.01)
+            time.sleep(0.001)
 
+codes = []
+signal.signal(signal.SIGUSR1, lambda *_: codes.append(fork()))
+load(1)
 interrupter = threading.Thread(target=interrupt)
 interrupter.start()
 while interrupter.is_alive():
+    with blas_threads(2):
+        pass
+    embedder.encode("short")
     embedder.encode(TEXTS, truncate="silent")
-print(codes, setting() == before)
+print(codes)
 """
-    without = FORKS.replace("assert setting()", "setting()")  # inside a call it is the call's
-    assert printed(without + script) == f"{[0] * 8} True\n"
+    assert printed(FORKS + script) == f"{[0] * 100}\n"
+
+
+@needs_fork
+def test_a_change_of_blas_that_another_thread_was_in_is_undone_in_the_child():
+    script = """
+ident = threading.get_ident() + 1
+blas_threads._wanted.append((ident, 1))  # as if another were on its way out or in
+blas_threads._before = blas_threads._now = before
+blas_threads._set()
+print(setting() != before or before == [1] * len(before), fork())
+"""
+    assert printed(FORKS + script) == "True 0\n"
 
 
 @needs_fork
