@@ -9,7 +9,7 @@ import numpy as np
 from gtenp import reference
 from gtenp.engine.batch import PackedBatch
 from gtenp.engine.encoder import Encoder
-from gtenp.engine.parallel import available_cpus, blas_threads
+from gtenp.engine.parallel import blas_threads, default_threads, forks_wait
 from gtenp.errors import InputError
 from gtenp.model_files import hub
 from gtenp.model_files.checkpoint import astype, load_weights
@@ -92,14 +92,15 @@ class BertModel:
             padded[kept] = packed
             return padded
 
-        states, threads = None, available_cpus()
+        states, threads = None, default_threads()
         if output_hidden_states:
             with blas_threads(threads):
                 states = tuple(unpack(state) for state in self._encoder.hidden_states(batch))
             last = states[-1]
         else:
             last = unpack(self._encoder.forward(batch, threads))
-        attentions = self._attentions(batch, kept) if output_attentions else None
+        with forks_wait:
+            attentions = self._attentions(batch, kept) if output_attentions else None
         return BertOutput(last, states, attentions)
 
     def _attentions(self, batch: PackedBatch, kept: npt.NDArray[np.bool_]) -> tuple[Float32, ...]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from gtenp.engine.batch import length_sorted, pack
 from gtenp.engine.encoder import Encoder
-from gtenp.engine.parallel import available_cpus, blas_threads, run_each
+from gtenp.engine.parallel import blas_threads, default_threads, run_each
 from gtenp.engine.pooling import PRECISIONS, dense, layer_norm, normalize, pool, quantize_embeddings
 from gtenp.errors import (
     InputError,
@@ -58,7 +58,9 @@ class Embedder:
     ``name_or_path`` is a folder, a Hub id ("Supabase/gte-small") or a short name ("gte-small",
     "gte-base", "gte-large", "all-MiniLM-L6-v2"). A folder never touches the network, nor does a
     model that is on this machine already; another Hub id is downloaded. ``threads`` is by default
-    the number of CPUs that the process may use.
+    the number of CPUs that the process may use, or fewer where OPENBLAS_NUM_THREADS,
+    OMP_NUM_THREADS or threadpoolctl's ``threadpool_limits`` keep NumPy to fewer; a number given
+    here is taken as it is.
 
     ``prompts``, ``default_prompt_name``, ``similarity_fn_name`` and ``truncate_dim`` are what the
     model's files say, and may be set.
@@ -70,8 +72,7 @@ class Embedder:
     def __init__(
         self, name_or_path: str | Path, *, revision: str | None = None, threads: int | None = None
     ) -> None:
-        _check_count("threads", threads)
-        self.threads = threads or available_cpus()
+        self.threads = threads
         self.folder = hub.resolve(name_or_path, revision=revision)
         self.sentence_config = sentence = SentenceConfig.from_folder(self.folder)
         self.transformer_folder = folder = self.folder / sentence.transformer_folder
@@ -100,6 +101,18 @@ class Embedder:
     ) -> Embedder:
         """The same as calling the class; the name that transformers' users look for."""
         return cls(name_or_path, revision=revision, threads=threads)
+
+    @property
+    def threads(self) -> int:
+        """How many threads ``encode`` uses. May be set; None for the default, which each call looks
+        up anew.
+        """
+        return self._threads or default_threads()
+
+    @threads.setter
+    def threads(self, count: int | None) -> None:
+        _check_count("threads", count)
+        self._threads = count
 
     @property
     def max_seq_length(self) -> int:
@@ -200,12 +213,13 @@ class Embedder:
         token_ids: list[Any] = [None] * len(texts)  # these two are kept where they are asked for
         token_embeddings: list[Any] = [None] * len(texts)
         most = 1 if batch_invariant else batch_size
-        batches = list(length_sorted(lengths, MAX_TOKENS, most, self.threads))
+        threads = self.threads
+        batches = list(length_sorted(lengths, MAX_TOKENS, most, threads))
         # The threads share the batches, or, where one batch would keep the others waiting, they
         # share its rows.
         largest = max((sum(lengths[i] for i in batch) for batch in batches), default=0)
-        by_rows = largest * self.threads > 1.5 * sum(lengths) and not batch_invariant
-        threads, threads_a_batch = (1, self.threads) if by_rows else (self.threads, 1)
+        by_rows = largest * threads > 1.5 * sum(lengths) and not batch_invariant
+        threads, threads_a_batch = (1, threads) if by_rows else (threads, 1)
 
         def embed(indices: list[int]) -> None:
             ids = self._tokenize([texts[i] for i in indices], prompt, max_length)

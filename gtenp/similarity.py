@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gtenp.engine.parallel import forks_wait
 from gtenp.engine.pooling import normalize
 from gtenp.errors import InputError
 
@@ -30,7 +31,8 @@ def cos_sim(a: npt.ArrayLike, b: npt.ArrayLike) -> Float32:
     [[0.6000000238418579], [0.800000011920929]]
     """
     rows_a, rows_b = _rows("cos_sim", a, b)
-    scores: Float32 = normalize(rows_a) @ normalize(rows_b).T
+    with forks_wait:
+        scores: Float32 = normalize(rows_a) @ normalize(rows_b).T
     return scores
 
 
@@ -41,7 +43,8 @@ def dot_score(a: npt.ArrayLike, b: npt.ArrayLike) -> Float32:
     [[3.0], [8.0]]
     """
     rows_a, rows_b = _rows("dot_score", a, b)
-    scores: Float32 = rows_a @ rows_b.T
+    with forks_wait:
+        scores: Float32 = rows_a @ rows_b.T
     return scores
 
 

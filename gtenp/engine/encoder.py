@@ -43,11 +43,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gtenp.engine import kernels
-from gtenp.engine.parallel import available_cpus, blas_libraries, blas_threads, run_each
+from gtenp.engine.parallel import (
+    blas_libraries,
+    blas_threads,
+    default_threads,
+    run_each,
+    run_together,
+)
 from gtenp.model_files.checkpoint import Linear
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from gtenp.engine.batch import Int, PackedBatch
     from gtenp.engine.kernels import Float32
@@ -156,32 +162,22 @@ class Encoder:
         """The last layer's hidden states of every token: PackedBatch -> [T, H].
 
         With several threads, each takes a share of the rows; of few rows all are left to BLAS's
-        own threads, for each share would read all weights.
+        own threads, for each share would read all weights. Where so many threads can't be started,
+        this one does it all.
         """
         total = len(batch.input_ids)
         shares = _shares(total, threads)
-        barrier = threading.Barrier(len(shares))
         # With two buffers, one share may write the next layer's keys while another reads these.
         buffers = [self._buffer(total, _workspace, i) for i in range(min(2, len(shares)))]
 
-        def run(rows: range) -> None:
-            try:
-                layers = self._layers_over(rows, x, batch.cu_seqlens, buffers, barrier, _workspace)
-                for _ in layers:
-                    pass
-            except threading.BrokenBarrierError:
-                return  # another share has failed, and says why
-            except BaseException:
-                barrier.abort()
-                raise
+        def run(rows: range, wait: Callable[[], object]) -> None:
+            for _ in self._layers_over(rows, x, batch.cu_seqlens, buffers, wait, _workspace):
+                pass
 
         with blas_threads(threads if len(shares) == 1 else 1):
             x = self._embed(batch)
-            try:
-                run_each(run, iter(shares), len(shares))
-            except BaseException:
-                barrier.abort()  # nobody waits for a share that will never run
-                raise
+            if not run_together(run, shares):
+                return self.forward(batch)
         return x
 
     def hidden_states(self, batch: PackedBatch) -> Iterator[Float32]:
@@ -190,8 +186,7 @@ class Encoder:
         yield x.copy()
         own = _Workspace()  # between two states the thread may run another pass
         rows, buffers = range(len(x)), [self._buffer(len(x), own, 0)]
-        barrier = threading.Barrier(1)
-        for _ in self._layers_over(rows, x, batch.cu_seqlens, buffers, barrier, own):
+        for _ in self._layers_over(rows, x, batch.cu_seqlens, buffers, lambda: None, own):
             yield x.copy()
 
     def _buffer(self, total: int, workspace: _Workspace, number: int) -> Float32:
@@ -212,7 +207,7 @@ class Encoder:
         x: Float32,
         cu_seqlens: Int,
         buffers: list[Float32],
-        barrier: threading.Barrier,
+        wait: Callable[[], object],
         workspace: _Workspace,
     ) -> Iterator[None]:
         """Run each layer on some rows of x [T, H], in place; yields after each.
@@ -226,7 +221,7 @@ class Encoder:
             query_key_value = buffers[i % len(buffers)]
             for tile in tiles:
                 layer.query_key_value(x[tile], out=query_key_value[tile])
-            barrier.wait()
+            wait()
             self._attend(query_key_value, rows, cu_seqlens, context)
             for tile in tiles:
                 self._feed_forward_(x[tile], context[tile], layer, workspace)
@@ -319,7 +314,7 @@ def _layers(weights: BertWeights, config: BertConfig) -> list[_Layer]:
     def make(i: int) -> None:
         layers[i] = _layer(weights.layers[i], config, room[i])
 
-    run_each(make, iter(range(count)), min(available_cpus(), count))
+    run_each(make, iter(range(count)), min(default_threads(), count))
     return [layers[i] for i in range(count)]
 
 

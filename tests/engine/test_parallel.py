@@ -1,8 +1,14 @@
+import contextlib
 import itertools
 import multiprocessing
+import os
 import pickle
+import signal
+import subprocess
+import sys
 import threading
 import time
+import types
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,13 +16,22 @@ import pytest
 from golden import EMBEDDING_TOLERANCE
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from places import DATA
+from places import DATA, ROOT
 from texts import golden_texts
+from threadpoolctl import threadpool_limits
 
 from gtenp import Embedder
 from gtenp.engine import parallel
 from gtenp.engine.batch import pack
-from gtenp.engine.parallel import blas_libraries, blas_threads, run_each
+from gtenp.engine.parallel import (
+    available_cpus,
+    blas_libraries,
+    blas_threads,
+    default_threads,
+    forks_wait,
+    run_each,
+    run_together,
+)
 from gtenp.errors import InputError
 
 TEXTS = golden_texts()[:40]
@@ -46,9 +61,147 @@ def test_the_cgroups_quota_is_read_in_both_versions(tmp_path, files, cpus):
     assert parallel._cgroup_quota(tmp_path) == cpus
 
 
-def test_a_quota_of_half_a_cpu_leaves_one_thread(monkeypatch):
-    monkeypatch.setattr(parallel, "_cgroup_quota", lambda _: 0.5)
-    assert parallel.available_cpus() == 1
+@pytest.mark.parametrize(("quota", "cpus"), [(0.5, 1), (1.0, 1), (1.5, 2), (3.0, 3), (9.0, 4)])
+def test_a_quota_is_rounded_up_to_at_most_the_cpus_there_are(monkeypatch, quota, cpus):
+    monkeypatch.setattr(parallel, "_cgroup_quota", lambda _: quota)
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    monkeypatch.setattr(os, "process_cpu_count", lambda: 4, raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 2, 4, 6}, raising=False)
+    assert available_cpus() == cpus
+
+
+def printed(script: str, **environment: str) -> str:
+    """What a fresh process prints. Its children, whatever becomes of them, die with it."""
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=60)
+    finally:
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
+    assert process.returncode == 0, output
+    return output
+
+
+# ── How many threads where nobody says ───────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def four_cpus(monkeypatch):
+    monkeypatch.setattr(parallel, "available_cpus", lambda: 4)
+    with threadpool_limits(4):
+        yield
+
+
+@pytest.mark.parametrize("name", ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"])
+def test_the_environment_bounds_the_default(name):
+    script = """
+from gtenp.engine import parallel
+parallel.available_cpus = lambda: 4
+import numpy
+print(parallel.default_threads())
+"""
+    if blas_libraries().info()[0]["internal_api"] != "openblas":
+        pytest.skip("NumPy's BLAS is another")
+    rest = {"OPENBLAS_NUM_THREADS": "", "GOTO_NUM_THREADS": "", "OMP_NUM_THREADS": ""}
+    assert printed(script, **{**rest, name: "1"}) == "1\n"
+
+
+@pytest.mark.usefixtures("four_cpus")
+def test_one_thread_around_a_call_bounds_that_call():
+    embedder, seen = Embedder(DATA / "tiny"), []
+    forward = embedder.encoder.forward
+    embedder.encoder.forward = lambda batch, threads: seen.append(threads) or forward(batch)
+    embedder.encode("long " * 60, truncate="silent")
+    with threadpool_limits(1):
+        embedder.encode("long " * 60, truncate="silent")
+    with threadpool_limits(limits=2, user_api="blas"):
+        embedder.encode("long " * 60, truncate="silent")
+        assert embedder.threads == 2
+    assert seen == [4, 1, 2]
+
+
+@pytest.mark.usefixtures("four_cpus")
+def test_a_limit_above_the_cpus_is_none():
+    with threadpool_limits(7):
+        assert default_threads() == 4
+
+
+@pytest.mark.usefixtures("four_cpus")
+def test_threads_that_are_asked_for_override_the_limits_around():
+    embedder = Embedder(DATA / "tiny", threads=3)
+    with threadpool_limits(1):
+        assert embedder.threads == 3
+        with blas_threads(3):
+            assert set(blas_setting()) == {3}
+        assert set(blas_setting()) == {1}
+    embedder.threads = None
+    assert embedder.threads == 4
+    with pytest.raises(InputError, match="threads"):
+        embedder.threads = 0
+
+
+@pytest.mark.usefixtures("four_cpus")
+def test_what_a_call_does_to_blas_bounds_no_other():
+    with blas_threads(1):
+        assert default_threads() == 4
+
+
+@pytest.mark.usefixtures("four_cpus")
+def test_a_limit_that_another_thread_holds_does_not_stop_ours():
+    with threadpool_limits(2), ThreadPoolExecutor(1) as pool:
+
+        def setting_inside() -> list[int]:
+            with blas_threads(1):
+                return blas_setting()
+
+        assert set(pool.submit(setting_inside).result()) == {1}
+        assert set(blas_setting()) == {2}
+
+
+class Library:
+    def __init__(self, filepath, num_threads, threading_layer="pthreads"):
+        self.filepath, self.num_threads = filepath, num_threads
+        self.threading_layer = threading_layer
+
+
+@pytest.mark.parametrize(
+    ("libraries", "environment", "threads"),
+    [
+        ([Library("numpy.libs/libopenblas.so", 3), Library("torch/libmkl_rt.so", 1)], {}, 3),
+        ([Library("lib/libopenblas.so", 3), Library("lib/libmkl_rt.so", 2)], {}, 2),
+        ([Library("numpy.libs/libopenblas.so", 1, "disabled")], {}, 4),
+        ([], {}, 4),
+        ([], {"VECLIB_MAXIMUM_THREADS": "1"}, 1),
+        ([], {"VECLIB_MAXIMUM_THREADS": "3", "OMP_NUM_THREADS": "2,1"}, 2),
+        ([], {"OMP_NUM_THREADS": "0", "VECLIB_MAXIMUM_THREADS": "many"}, 4),
+        ([Library("numpy.libs/libopenblas.so", 3)], {"OMP_NUM_THREADS": "1"}, 3),  # set since then
+    ],
+)
+def test_numpys_own_blas_is_asked_and_the_environment_where_it_cannot_be(
+    monkeypatch, libraries, environment, threads
+):
+    for name in ("OMP_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(parallel, "available_cpus", lambda: 4)
+    monkeypatch.setattr(
+        parallel, "blas_libraries", lambda: types.SimpleNamespace(lib_controllers=libraries)
+    )
+    monkeypatch.setattr(parallel, "_numpys_blas", parallel._numpys_blas.__wrapped__)
+    assert default_threads() == threads
+
+
+# ── Threads side by side ─────────────────────────────────────────────────────────────────────────
 
 
 def test_every_item_is_taken_once_whatever_the_threads():
@@ -223,6 +376,47 @@ def test_a_thread_count_that_is_none_is_an_error(threads):
         Embedder(DATA / "tiny", threads=threads)
 
 
+def limit_threads(monkeypatch, count: int) -> None:
+    """As a container does, or a user's limit: so many threads can be started, and no more."""
+    start, left = threading.Thread.start, [None] * count
+
+    def start_some(thread):
+        if not left:
+            raise RuntimeError("can't start new thread")
+        left.pop()
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_some)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+@pytest.mark.parametrize("texts", [TEXTS, ["long " * 60]], ids=["batches", "rows"])
+def test_where_no_more_threads_can_be_started_those_there_are_do_it_all(monkeypatch, count, texts):
+    expected = EMBEDDERS[0].encode(texts, truncate="silent")
+    limit_threads(monkeypatch, count)
+    found = Embedder(DATA / "tiny", threads=3).encode(texts, truncate="silent")
+    assert np.abs(found - expected).max() <= EMBEDDING_TOLERANCE
+
+
+def test_rows_shared_by_two_of_three_threads_are_done_again_by_one(monkeypatch):
+    encoder, batch = EMBEDDERS[0].encoder, pack([list(range(64))] * 8)
+    expected, before = encoder.forward(batch), blas_setting()
+    for count in (0, 1):
+        limit_threads(monkeypatch, count)
+        assert np.abs(encoder.forward(batch, 3) - expected).max() <= 2e-6
+    assert blas_setting() == before
+
+
+def test_items_that_cannot_all_run_at_once_are_left_and_said_so(monkeypatch):
+    ran = []
+    assert run_together(lambda item, wait: (ran.append(item), wait()), [1, 2, 3])
+    assert sorted(ran) == [1, 2, 3]
+    limit_threads(monkeypatch, 1)
+    finished = []
+    assert not run_together(lambda item, wait: (wait(), finished.append(item)), [1, 2, 3])
+    assert not finished
+
+
 @pytest.fixture
 def second_thread_fails(monkeypatch):
     """The first thread that is started runs; the second raises. A list of those that ran."""
@@ -251,3 +445,191 @@ def test_a_share_without_a_thread_leaves_nobody_waiting(second_thread_fails):
         encoder.forward(pack([list(range(64))] * 6), 3)
     second_thread_fails[0].join(timeout=10)
     assert not second_thread_fails[0].is_alive()
+
+
+# ── Forks ────────────────────────────────────────────────────────────────────────────────────────
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+
+def test_a_fork_waits_for_those_inside_and_they_that_come_later_for_the_fork():
+    left, forked, events = threading.Event(), threading.Event(), []
+
+    def compute() -> None:
+        with forks_wait:
+            with forks_wait:
+                pass
+            left.wait()
+            events.append("left")
+
+    def fork() -> None:
+        forks_wait._before_fork()
+        events.append("forks")
+        forked.wait()
+        events.append("forked")
+        forks_wait._after_fork()
+
+    def compute_later() -> None:
+        with forks_wait:
+            events.append("later")
+
+    threads = [threading.Thread(target=run) for run in (compute, fork, compute_later)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.02)
+    assert events == []
+    left.set()
+    threads[0].join()
+    time.sleep(0.02)
+    assert events == ["left", "forks"]
+    forked.set()
+    for thread in threads:
+        thread.join()
+    assert events == ["left", "forks", "forked", "later"]
+
+
+# Each forks again and again while other threads encode. A child that hangs is ended by its alarm.
+FORKS = f"""
+import os, signal, sys, threading, time
+import numpy as np
+from gtenp import Embedder
+from gtenp.engine.parallel import blas_libraries, blas_threads
+
+embedder = Embedder({str(DATA / "tiny")!r}, threads=2)
+TEXTS = ["short", "a text of some words", "long " * 60] + ["one of many texts"] * 16
+
+def setting():
+    return [library["num_threads"] for library in blas_libraries().info()]
+
+def encode(texts):
+    return embedder.encode(texts, truncate="silent", batch_invariant=True)
+
+def forever():
+    while True:
+        for texts in ("short", TEXTS, "long " * 60):
+            embedder.encode(texts, truncate="silent")
+
+def load(threads):
+    for _ in range(threads):
+        threading.Thread(target=forever, daemon=True).start()
+
+expected, before = encode(TEXTS).tobytes(), setting()
+
+def child():
+    signal.alarm(20)
+    assert setting() == before, "BLAS's threads"
+    for _ in range(2):
+        embedder.encode("short"), embedder.encode(TEXTS, truncate="silent")
+    assert encode(TEXTS).tobytes() == expected, "vectors"
+    assert setting() == before, "BLAS's threads afterwards"
+
+def fork():
+    pid = os.fork()
+    if not pid:
+        try:
+            child()
+            os._exit(0)
+        except BaseException as error:
+            print(error, flush=True)
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+"""
+
+
+@needs_fork
+def test_children_forked_while_other_threads_encode_encode_too():
+    script = (
+        "load(2)\nprint([fork() for _ in range(40)])\nembedder.encode(TEXTS, truncate='silent')"
+    )
+    assert printed(FORKS + script) == f"{[0] * 40}\n"
+
+
+@needs_fork
+def test_children_of_a_process_that_has_loaded_and_encoded_give_the_same_vectors():
+    assert printed(FORKS + "print([fork() for _ in range(4)])") == "[0, 0, 0, 0]\n"
+
+
+@needs_fork
+def test_a_pool_of_processes_may_be_forked_while_the_parent_encodes():
+    script = """
+import multiprocessing
+load(1)
+with multiprocessing.get_context("fork").Pool(2, maxtasksperchild=2) as pool:
+    found = pool.map_async(encode, [TEXTS] * 12, chunksize=1).get(timeout=30)
+print({vectors.tobytes() == expected for vectors in found})
+"""
+    assert printed(FORKS + script) == "{True}\n"
+
+
+@needs_fork
+def test_a_child_forked_in_the_midst_of_its_own_threads_pass_encodes_too():
+    script = """
+load(2)
+with blas_threads(1):
+    before = [1] * len(before)
+    codes = [fork() for _ in range(8)]
+print(codes)
+"""
+    assert printed(FORKS + script) == f"{[0] * 8}\n"
+
+
+@needs_fork
+def test_a_signals_handler_may_fork_in_the_midst_of_a_call():
+    script = """
+def child():
+    pass
+
+def interrupt():
+    for i in range(100):
+        time.sleep(0.002)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        while len(codes) <= i:
+            time.sleep(0.001)
+
+codes = []
+signal.signal(signal.SIGUSR1, lambda *_: codes.append(fork()))
+load(1)
+interrupter = threading.Thread(target=interrupt)
+interrupter.start()
+while interrupter.is_alive():
+    with blas_threads(2):
+        pass
+    embedder.encode("short")
+    embedder.encode(TEXTS, truncate="silent")
+print(codes)
+"""
+    assert printed(FORKS + script) == f"{[0] * 100}\n"
+
+
+@needs_fork
+def test_a_change_of_blas_that_another_thread_was_in_is_undone_in_the_child():
+    script = """
+ident = threading.get_ident() + 1
+blas_threads._wanted.append((ident, 1))  # as if another were on its way out or in
+blas_threads._before = blas_threads._now = before
+blas_threads._set()
+print(setting() != before or before == [1] * len(before), fork())
+"""
+    assert printed(FORKS + script) == "True 0\n"
+
+
+@needs_fork
+def test_a_child_that_lacks_a_calls_other_threads_says_so_instead_of_giving_half():
+    script = """
+import os, threading, time
+from gtenp.engine.parallel import run_each
+main, children = threading.current_thread(), []
+def work(item):
+    if threading.current_thread() is main and not children:
+        children.append(os.fork())
+    time.sleep(0.01)
+try:
+    run_each(work, iter(range(10)), 2)
+except RuntimeError as error:
+    print(error, flush=True)
+    os._exit(0)
+print(os.waitpid(children[0], 0)[1])
+"""
+    assert printed(script).splitlines() == [
+        "forked in the midst of a call, whose other threads are not here", "0",
+    ]  # fmt: skip
