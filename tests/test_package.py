@@ -17,12 +17,13 @@ PACKAGE = Path(gtenp.__file__).parent
 # A folder's face, its __init__.py, stands behind its files.
 FLOORS: dict[str, list[str]] = {
     "errors": [],
+    "arguments": [],
     "model_files": [
         "config", "sentence_config", "model_cache", "folders", "package_index", "hub", "checkpoint",
     ],
     "tokenizer": [
         "unicode_tables", "characters", "memory", "added_tokens", "files", "normalizer",
-        "pre_tokenizer", "wordpiece", "decoder", "batch_encoding", "tokenizer",
+        "pre_tokenizer", "wordpiece", "decoder", "batch_encoding", "samples", "tokenizer",
     ],
     "engine": ["batch", "parallel", "kernels", "encoder", "pooling"],
     "reference": ["bert"],
