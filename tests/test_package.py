@@ -19,6 +19,7 @@ FLOORS: dict[str, list[str]] = {
     "errors": [],
     "model_files": [
         "config", "sentence_config", "model_cache", "folders", "package_index", "hub", "checkpoint",
+        "pickled",
     ],
     "tokenizer": [
         "unicode_tables", "characters", "memory", "added_tokens", "files", "normalizer",
@@ -35,7 +36,7 @@ FLOORS: dict[str, list[str]] = {
     "verify": ["trace", "verify", "live"],
     "explain": ["explain", "page", "heatmap"],
     "cli": [
-        "options", "bench", "embed", "evaluate", "explain", "info", "pull", "similarity",
+        "options", "bench", "convert", "embed", "evaluate", "explain", "info", "pull", "similarity",
         "tokenize", "trace", "verify",
     ],
 }  # fmt: skip

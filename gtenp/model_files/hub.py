@@ -182,7 +182,7 @@ def _download(
         if "config.json" not in needed or not any(name.endswith(".safetensors") for name in needed):
             raise ModelNotFoundError(
                 f"{model} on the Hub lacks config.json or model.safetensors; gtenp reads no other"
-                " format of weights (pytorch_model.bin is a pickle: reading it may run any code)"
+                f" format (from a pickle: hf download {model} --local-dir DIR; gtenp convert DIR)"
             )
         if into is None:
             _remove_leftovers(Path(constants.HF_HUB_CACHE), model)
