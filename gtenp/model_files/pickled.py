@@ -18,6 +18,7 @@ import math
 import mmap
 import pickletools
 import struct
+import warnings
 import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -148,7 +149,10 @@ def read_state_dict(path: Path) -> dict[str, StoredTensor]:
 def _read(path: Path) -> _StateDict:
     try:
         archive = _Archive(path)
-        found = archive.tensors(_interpreted(archive.content("data.pkl"), path))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pickletools has doubts about backslashes in names
+            value = _interpreted(archive.content("data.pkl"), path)
+        found = archive.tensors(value)
     except OSError as error:
         reason = error.strerror or error
         raise ModelFileError(path, f"can't be read ({reason}); copy it anew") from error
