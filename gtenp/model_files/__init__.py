@@ -6,4 +6,5 @@ appear whole or not at all.
 
 What is in it: ``config`` reads config.json, and how every file is read; ``sentence_config`` reads
 modules.json and the files that it names; ``checkpoint`` lays the weights out as frozen dataclasses.
+``pickled`` makes safetensors of weights that are a pickle.
 """
