@@ -20,7 +20,7 @@ FLOORS: dict[str, list[str]] = {
     "arguments": [],
     "model_files": [
         "names", "config", "sentence_config", "contents", "model_cache", "folders",
-        "package_index", "hub", "checkpoint",
+        "package_index", "hub", "checkpoint", "pickled",
     ],
     "tokenizer": [
         "unicode_tables", "characters", "memory", "added_tokens", "files", "normalizer",
@@ -37,7 +37,7 @@ FLOORS: dict[str, list[str]] = {
     "verify": ["trace", "verify", "live"],
     "explain": ["explain", "page", "heatmap"],
     "cli": [
-        "options", "bench", "embed", "evaluate", "explain", "info", "pull", "similarity",
+        "options", "bench", "convert", "embed", "evaluate", "explain", "info", "pull", "similarity",
         "tokenize", "trace", "verify",
     ],
 }  # fmt: skip

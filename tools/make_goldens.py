@@ -8,6 +8,7 @@ Each file is a .safetensors whose metadata says which versions made it, from whi
   tiny.safetensors       tests/data/tiny, a 2-layer model that is committed whole
   models.safetensors     the folders of tests/models, by sentence-transformers
   calls.safetensors      all-MiniLM-L6-v2: further methods of transformers' tokenizer and model
+  pickled.safetensors    what torch.save wrote to pickled.bin: each dtype, and views of all kinds
 Nothing of gtenp is imported: what these files say is the other side's word.
 """
 
@@ -27,6 +28,7 @@ import tokenizers
 import torch
 import transformers
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch
 from sentence_transformers import SentenceTransformer
 from transformers import AutoTokenizer, BertModel
 
@@ -277,8 +279,53 @@ def make_calls(folder: Path) -> None:
     )
 
 
+DTYPES = (
+    torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.complex64, torch.bool,
+    torch.int64, torch.int32, torch.int16, torch.int8,
+    torch.uint64, torch.uint32, torch.uint16, torch.uint8,
+    torch.float8_e4m3fn, torch.float8_e4m3fnuz, torch.float8_e5m2, torch.float8_e5m2fnuz,
+)  # fmt: skip
+
+
+def views(dtype: torch.dtype) -> dict[str, torch.Tensor]:
+    """Tensors of every layout over one storage of random bits."""
+    bits = torch.Generator().manual_seed(len(str(dtype)))
+    high = 2 if dtype == torch.bool else 256
+    numbers = torch.randint(0, high, (24 * dtype.itemsize,), generator=bits, dtype=torch.uint8)
+    whole = numbers.view(dtype).reshape(2, 3, 4)
+    return {
+        "whole": whole,
+        "again": whole,
+        "parameter": torch.nn.Parameter(whole, requires_grad=False),
+        "row": whole[1],
+        "column": whole[:, :, 2],
+        "step": whole[:, ::2, 1:],
+        "transposed": whole.transpose(0, 2),
+        "overlapping": whole.as_strided((2, 3), (1, 1), 3),
+        "expanded": whole[:, :1].expand(2, 3, 4),
+        "scalar": whole[1, 1, 1],
+        "empty": whole[:0],
+    }
+
+
+def make_pickles() -> None:
+    tensors = {f"{dtype}": views(dtype)["whole"] for dtype in DTYPES}
+    for dtype in (torch.float32, torch.bfloat16):
+        tensors |= {f"{dtype}.{name}": view for name, view in views(dtype).items()}
+    state_dict = torch.nn.Linear(2, 3).state_dict()  # with its versions, which BUILD sets
+    state_dict.clear()
+    state_dict.update(tensors)
+    torch.save(state_dict, DATA / "pickled.bin")
+    copies = {
+        name: tensor.detach().clone(memory_format=torch.contiguous_format)
+        for name, tensor in tensors.items()
+    }
+    save_torch(copies, DATA / "pickled.safetensors", metadata={"made_by": VERSIONS})
+
+
 if __name__ == "__main__":
     make_calls(Path(sys.argv[1]))
+    make_pickles()
     make_models()
     make_tiny()
     make_minilm(Path(sys.argv[1]))

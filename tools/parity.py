@@ -4,10 +4,11 @@ usage: python tools/parity.py MINILM_FOLDER [SEED]
 
 For each folder of tests/models it prints the largest difference of the embeddings from those of
 sentence-transformers, before and after save_pretrained; for quantize_embeddings, whether all bytes
-are equal. For all-MiniLM-L6-v2 and for gte-small's shape with random weights it prints, level by
-level, the largest and the mean absolute difference of the hidden states: gtenp's float32 encoder
-against transformers' float32, and reference/bert.py in float64 against torch's float64. Exit status
-1 where token ids differ or a tolerance is left.
+are equal; whether what torch.save writes converts to the same bits. For all-MiniLM-L6-v2 and for
+gte-small's shape with random weights it prints, level by level, the largest and the mean absolute
+difference of the hidden states: gtenp's float32 encoder against transformers' float32, and
+reference/bert.py in float64 against torch's float64. Exit status 1 where token ids differ or a
+tolerance is left.
 """
 
 from __future__ import annotations
@@ -23,16 +24,19 @@ import numpy as np
 import sentence_transformers
 import torch
 import transformers
+from safetensors.torch import load_file
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
 
 from make_goldens import (  # noqa: E402
+    DTYPES,
     hidden_states,
     load_model,
     load_tokenizer,
     sentence_embeddings,
     tiny_vocabulary,
+    views,
 )
 from models.build import build  # noqa: E402
 from models.published import FORMS, PUBLISHED  # noqa: E402
@@ -43,6 +47,7 @@ from gtenp import Embedder, quantize_embeddings, reference  # noqa: E402
 from gtenp.engine.batch import pack  # noqa: E402
 from gtenp.engine.encoder import Encoder  # noqa: E402
 from gtenp.model_files.checkpoint import astype, load_weights  # noqa: E402
+from gtenp.model_files.pickled import convert  # noqa: E402
 
 FLOAT32_TOLERANCE = 2e-5
 FLOAT64_TOLERANCE = 1e-10
@@ -164,6 +169,43 @@ def compare_quantization(rng: np.random.Generator) -> bool:
     return equal
 
 
+def compare_pickles(folder: Path) -> bool:
+    """Print whether what torch saves, of every dtype and layout, converts to the same bits."""
+    pickle = folder / "pytorch_model.bin"
+    equal = True
+    for dtype in DTYPES:
+        for protocol in range(2, 6):
+            torch.save(views(dtype), pickle, pickle_protocol=protocol)
+            ours = load_file(convert(pickle, folder / "ours.safetensors"))
+            theirs = torch.load(pickle, weights_only=False)  # which reads protocol 2 only
+            equal = equal and ours.keys() == theirs.keys()
+            for name, tensor in theirs.items():
+                same_form = (ours[name].dtype, ours[name].shape) == (tensor.dtype, tensor.shape)
+                bits = [
+                    t.detach().contiguous().view(-1).view(torch.uint8) for t in (ours[name], tensor)
+                ]
+                equal = equal and same_form and torch.equal(*bits)
+    tied = transformers.BertForMaskedLM(transformers.BertConfig(**TIED))
+    tied.config.save_pretrained(folder)
+    torch.save(tied.state_dict(), pickle)
+    convert(folder)
+    loaded = transformers.BertForMaskedLM.from_pretrained(folder).state_dict()
+    equal = equal and all(torch.equal(loaded[name], t) for name, t in tied.state_dict().items())
+    print(
+        f"\npickles of {len(DTYPES)} dtypes, and of tied weights: {'equal' if equal else 'DIFFER'}"
+    )
+    return equal
+
+
+TIED = {
+    "vocab_size": 50,
+    "hidden_size": 8,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 8,
+}
+
+
 def main(minilm: str, seed: str | None = None) -> int:
     chosen = int(seed) if seed else time.time_ns() % 1_000_000
     print(
@@ -174,6 +216,7 @@ def main(minilm: str, seed: str | None = None) -> int:
     texts = random_texts(rng)
     folders = [compare_folders(texts[::8]), compare_quantization(np.random.default_rng(chosen))]
     with tempfile.TemporaryDirectory() as temporary:
+        folders.append(compare_pickles(Path(temporary)))
         words = (ROOT / "tests/data/vocab-uncased.txt").read_text(encoding="utf-8").splitlines()
         shaped = write_model(Path(temporary, "gte-small"), GTE_SMALL, chosen, words, np.float16)
         write_sentence_files(shaped, max_seq_length=512)

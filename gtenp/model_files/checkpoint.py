@@ -14,6 +14,7 @@ import json
 import math
 import mmap
 import re
+import shlex
 from collections import Counter
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -169,24 +170,30 @@ def weight_files(folder: Path) -> list[Path]:
     if path.exists():
         return [path]
     if index_path.exists():
-        shards = JsonObject(index_path).get("weight_map")
-        if not isinstance(shards, dict) or not shards:
-            raise ModelFileError(index_path, "has no weight_map; copy it anew")
-        names = sorted(set(map(str, shards.values())))
-        for name in names:
-            if not is_part(name):
-                raise ModelFileError(
-                    index_path, f"names {shown(name)}, which is not a .safetensors file beside it"
-                )
-        return [folder / name for name in names]
-    if (folder / "pytorch_model.bin").exists():
-        raise UnsupportedModelError(
-            folder / "pytorch_model.bin",
-            "is a pickle, and to read one may run any code that is in it; gtenp reads "
-            "model.safetensors only. Where the file is trusted and transformers is installed, "
-            "AutoModel.from_pretrained(FOLDER).save_pretrained(FOLDER) writes one",
-        )
+        return indexed_files(index_path)
+    for name in ("pytorch_model.bin", "pytorch_model.bin.index.json"):
+        if (folder / name).exists():
+            raise UnsupportedModelError(
+                folder / name,
+                "is a pickle, and to load one may run any code that is in it; "
+                f"gtenp convert {shlex.quote(str(folder))} reads it without running it and writes "
+                "the model.safetensors that gtenp loads",
+            )
     raise ModelFileError(path, "is missing; copy the whole folder")
+
+
+def indexed_files(index: Path, suffix: str = ".safetensors") -> list[Path]:
+    """The files beside an index among which its weight_map divides a model's tensors."""
+    parts = JsonObject(index).get("weight_map")
+    if not isinstance(parts, dict) or not parts:
+        raise ModelFileError(index, "has no weight_map; copy it anew")
+    names = sorted(set(map(str, parts.values())))
+    for name in names:
+        if not is_part(name, suffix):
+            raise ModelFileError(
+                index, f"names {shown(name)}, which is not a {suffix} file beside it"
+            )
+    return [index.with_name(name) for name in names]
 
 
 class _Tensors:
@@ -290,7 +297,7 @@ _DTYPES = {
 }  # fmt: skip
 
 # A BERT of 24 layers has a header of 45 kB. The format itself allows 100 MB, a gigabyte once read.
-_MAX_HEADER = 4 << 20
+MAX_HEADER = 4 << 20
 
 
 def read_safetensors(path: Path) -> dict[str, Array]:
@@ -304,10 +311,10 @@ def read_safetensors(path: Path) -> dict[str, Array]:
             start = file.read(len(LFS_POINTER))
             refuse_pointer(path, start)
             header_size = int.from_bytes(start[:8], "little")
-            if header_size > _MAX_HEADER:
+            if header_size > MAX_HEADER:
                 raise ModelFileError(
                     path,
-                    f"is damaged (a header of {header_size:,} bytes, {_MAX_HEADER:,} at most were "
+                    f"is damaged (a header of {header_size:,} bytes, {MAX_HEADER:,} at most were "
                     "expected); copy it anew",
                 )
             file.seek(8)

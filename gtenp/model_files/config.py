@@ -134,7 +134,9 @@ def is_inside(path: Any) -> bool:
     )
 
 
-def refuse_links_outside(folder: Path, within: str = "") -> None:
+def refuse_links_outside(
+    folder: Path, within: str = "", suffixes: tuple[str, ...] = (".json", ".txt", ".safetensors")
+) -> None:
     """ModelFileError where a file of the model, in the folder or in one within, lies elsewhere or
     is no regular file.
 
@@ -162,7 +164,7 @@ def refuse_links_outside(folder: Path, within: str = "") -> None:
         return  # the reader of the first file says it better
     for entry in entries:
         path = Path(entry.path)
-        if path.suffix in (".json", ".txt", ".safetensors"):
+        if path.suffix in suffixes:
             if entry.is_symlink():
                 check(path)
                 if not os.path.exists(path):  # gone, or a link to itself

@@ -137,13 +137,13 @@ def copy_model(source: Path, folder: Path) -> None:
             raise ModelFileError(source / name, "changed while it was copied; try again")
 
 
-def is_part(name: Any) -> bool:
+def is_part(name: Any, suffix: str = ".safetensors") -> bool:
     """Whether an index may name this as a file of weights, which lies beside it.
 
     >>> [is_part(name) for name in ("a b.safetensors", "a.bin", "../a.safetensors", 3)]
     [True, False, False, False]
     """
-    return is_inside(name) and "/" not in name and name.endswith(".safetensors")
+    return is_inside(name) and "/" not in name and name.endswith(suffix)
 
 
 def _modules(listed: Any) -> list[tuple[str, str]]:

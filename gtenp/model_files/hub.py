@@ -220,8 +220,8 @@ def _download(
             problem = f"{model} on the Hub lacks {', '.join(missing)}"
             if any(name.endswith(".safetensors") for name in missing):
                 problem += (
-                    "; gtenp reads no other format of weights (pytorch_model.bin is a pickle:"
-                    " reading it may run any code)"
+                    "; gtenp reads no other format of weights (from a pickle: hf download"
+                    f" {model} --local-dir DIR; gtenp convert DIR)"
                 )
             raise ModelNotFoundError(problem)
         if into is None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import struct
 import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from command_line import gtenp_on_a_terminal
 from hub_server import NEEDED, Repository, StandInHub
 
 import gtenp
@@ -80,24 +80,9 @@ def test_it_prints_the_folder_on_stdout_and_all_else_on_stderr(
 
 
 def test_a_terminal_is_shown_huggingface_hubs_progress_bar() -> None:
-    fcntl, pty, termios = map(pytest.importorskip, ("fcntl", "pty", "termios"))
-    terminal, its_end = pty.openpty()
-    fcntl.ioctl(its_end, termios.TIOCSWINSZ, struct.pack("4H", 24, 80, 0, 0))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "gtenp", "pull", "org/tiny"],
-        stdout=subprocess.DEVNULL,
-        stderr=its_end,
-    )
-    os.close(its_end)
-    shown = b""
-    try:
-        while chunk := os.read(terminal, 4096):
-            shown += chunk
-    except OSError:  # how Linux ends it
-        pass
-    os.close(terminal)
-    assert process.wait(60) == 0
-    assert b"model.safetensors: 100%" in shown
+    status, shown = gtenp_on_a_terminal("pull", "org/tiny")
+    assert status == 0
+    assert "model.safetensors: 100%" in shown
 
 
 def test_an_error_is_a_sentence_and_status_2(the_hub: StandInHub) -> None:
