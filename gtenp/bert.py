@@ -12,8 +12,8 @@ from gtenp.engine.encoder import Encoder
 from gtenp.engine.parallel import available_cpus, blas_threads
 from gtenp.errors import InputError
 from gtenp.model_files import hub
-from gtenp.model_files.checkpoint import astype, load_weights
-from gtenp.model_files.config import BertConfig
+from gtenp.model_files.checkpoint import astype
+from gtenp.model_files.model import load_weights, read_config
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ class BertModel:
     """The bare model, called as transformers' BertModel is."""
 
     def __init__(self, folder: Path) -> None:
-        self.config = BertConfig.from_folder(folder)
+        self.config = read_config(folder)
         self._weights = load_weights(folder, self.config)
         self._encoder = Encoder(self._weights, self.config)
 

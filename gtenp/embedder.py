@@ -15,7 +15,15 @@ import numpy as np
 from gtenp.engine.batch import length_sorted, pack
 from gtenp.engine.encoder import Encoder
 from gtenp.engine.parallel import available_cpus, blas_threads, run_each
-from gtenp.engine.pooling import PRECISIONS, dense, layer_norm, normalize, pool, quantize_embeddings
+from gtenp.engine.pooling import (
+    PRECISIONS,
+    dense,
+    layer_norm,
+    normalize,
+    pool,
+    quantize_embeddings,
+    rows_read,
+)
 from gtenp.errors import (
     InputError,
     ModelFileError,
@@ -23,8 +31,9 @@ from gtenp.errors import (
     UnsupportedModelError,
 )
 from gtenp.model_files import hub
-from gtenp.model_files.checkpoint import load_dense, load_layer_norm, load_weights
+from gtenp.model_files.checkpoint import load_dense, load_layer_norm
 from gtenp.model_files.config import BertConfig
+from gtenp.model_files.model import load_weights, read_config
 from gtenp.model_files.sentence_config import (
     Dense,
     LayerNorm,
@@ -75,7 +84,7 @@ class Embedder:
         self.folder = hub.resolve(name_or_path, revision=revision)
         self.sentence_config = sentence = SentenceConfig.from_folder(self.folder)
         self.transformer_folder = folder = self.folder / sentence.transformer_folder
-        self.config = BertConfig.from_folder(folder)
+        self.config = read_config(folder)
         self.tokenizer = _load_tokenizer(folder, self.config, sentence.do_lower_case)
         weights = load_weights(folder, self.config)
         self.ignored_tensors = weights.ignored
@@ -90,7 +99,7 @@ class Embedder:
         self.truncate_dim = sentence.truncate_dim
         self.max_seq_length = min(
             sentence.max_seq_length or self.tokenizer.model_max_length,
-            self.config.max_position_embeddings,
+            self.config.max_tokens,
         )
         self._warned_of_truncation = False
 
@@ -108,7 +117,7 @@ class Embedder:
 
     @max_seq_length.setter
     def max_seq_length(self, length: int) -> None:
-        most = self.config.max_position_embeddings
+        most = self.config.max_tokens
         if not isinstance(length, int) or not 2 < length <= most:
             raise InputError(f"max_seq_length: {length!r}; wanted a whole number from 3 to {most}")
         self._max_seq_length = length
@@ -209,10 +218,16 @@ class Embedder:
 
         def embed(indices: list[int]) -> None:
             ids = self._tokenize([texts[i] for i in indices], prompt, max_length)
-            batch = pack(ids)
+            batch = pack(ids, arithmetic=self.config.arithmetic)
             with np.errstate(all="ignore"):  # what is not finite is refused below
-                hidden_states = self.encoder.forward(batch, threads_a_batch)
-                vectors = pool(hidden_states, batch.cu_seqlens, pooling, prompt_length)
+                wanted = None
+                if output_value == "sentence_embedding":
+                    wanted = rows_read(pooling, batch.cu_seqlens, prompt_length)
+                hidden_states = self.encoder.forward(batch, threads_a_batch, wanted)
+                if wanted is None:
+                    vectors = pool(hidden_states, batch.cu_seqlens, pooling, prompt_length)
+                else:
+                    vectors = hidden_states
                 with blas_threads(1):
                     for head in self.heads:  # dense, normalize and so on, as modules.json lists
                         vectors = head(vectors)

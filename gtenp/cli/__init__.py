@@ -17,6 +17,7 @@ from gtenp.cli.evaluate import evaluate
 from gtenp.cli.explain import explain
 from gtenp.cli.info import info
 from gtenp.cli.pull import pull
+from gtenp.cli.rerank import rerank
 from gtenp.cli.similarity import similarity
 from gtenp.cli.tokenize import tokenize
 from gtenp.cli.trace import trace
@@ -67,5 +68,17 @@ def main(debug: bool) -> None:
     """BERT sentence embeddings in pure NumPy."""
 
 
-for _verb in (embed, similarity, tokenize, explain, info, pull, trace, verify, evaluate, bench):
+for _verb in (
+    embed,
+    similarity,
+    tokenize,
+    explain,
+    rerank,
+    info,
+    pull,
+    trace,
+    verify,
+    evaluate,
+    bench,
+):
     main.add_command(_verb)

@@ -60,6 +60,15 @@ class JsonObject:
                 self.path, f"sets {key} to {shown(value)}; gtenp knows {supported!r} only"
             )
 
+    def refuse_others(self, key: str, supported: tuple[Any, ...]) -> None:
+        """UnsupportedModelError where the key is set to none of these."""
+        value = self.values.get(key)
+        if value is not None and value not in supported:
+            wanted = " or ".join(map(repr, supported))
+            raise UnsupportedModelError(
+                self.path, f"{key} is {shown(value)}; gtenp runs {wanted} only; pick another model"
+            )
+
     def positive_int(self, key: str) -> int:
         value = self.values.get(key)
         if type(value) is not int or value < 1:
@@ -145,8 +154,18 @@ def refuse_links_outside(folder: Path, within: str = "") -> None:
 
 
 @dataclass(frozen=True)
+class Arithmetic:
+    """Where a family's forward pass is not BERT's. The defaults are BERT's."""
+
+    first_position: int = 0  # the row of the position table that a text's first token gets
+    # The token that is no part of a text wherever it stands: it is not counted, and gets the row
+    # before the first. None: every token is counted.
+    uncounted_token_id: int | None = None
+
+
+@dataclass(frozen=True)
 class BertConfig:
-    """The sizes of one BERT, under the names of its config.json."""
+    """The sizes of one BERT, or of a relative, under the names of BERT's config.json."""
 
     vocab_size: int
     hidden_size: int
@@ -158,67 +177,72 @@ class BertConfig:
     layer_norm_eps: float = 1e-12
     hidden_act: str = "gelu"
     architectures: tuple[str, ...] = ()
+    model_type: str = "bert"  # for those that read the files; no arithmetic asks for it
+    num_labels: int = 2  # of a classifier
+    arithmetic: Arithmetic = Arithmetic()
 
     @property
     def head_size(self) -> int:
         return self.hidden_size // self.num_attention_heads
 
-    @classmethod
-    def from_folder(cls, folder: Path) -> BertConfig:
-        """Read config.json; ModelFileError for a wrong value, UnsupportedModelError for another
-        architecture, activation or position scheme than gtenp computes.
-        """
-        refuse_links_outside(folder)
-        path = folder / "config.json"
-        found = JsonObject(path)
-        for key, supported in _SUPPORTED.items():
-            value = found.get(key)
-            if value is not None and value not in supported:
-                wanted = " or ".join(map(repr, supported))
-                raise UnsupportedModelError(
-                    path, f"{key} is {shown(value)}; gtenp runs {wanted} only; pick another model"
-                )
-        for key, meaning in _REFUSED.items():
-            if found.get(key):
-                raise UnsupportedModelError(
-                    path, f"has {key}: {meaning}, which gtenp does not do; pick another model"
-                )
-        config = cls(
-            **{key: found.positive_int(key) for key in _SIZES},
-            layer_norm_eps=found.positive_float("layer_norm_eps", 1e-12),
-            hidden_act=found.get("hidden_act") or "gelu",
-            architectures=tuple(found.strings("architectures")),
-        )
-        if config.hidden_size % config.num_attention_heads:
-            raise ModelFileError(
-                path,
-                f"hidden_size {config.hidden_size} is not a multiple of num_attention_heads "
-                f"{config.num_attention_heads}; copy the file anew",
+    @property
+    def max_tokens(self) -> int:
+        """How many tokens of a text the position table has rows for."""
+        return self.max_position_embeddings - self.arithmetic.first_position
+
+
+ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "swish")
+
+
+def refuse_what_changes_the_arithmetic(found: JsonObject, hidden_act: str = "hidden_act") -> None:
+    """UnsupportedModelError for a key, common to the families, whose value gtenp does not compute.
+
+    A missing key means the first of the supported values to transformers too.
+    """
+    supported_by_key = {
+        hidden_act: ACTIVATIONS,
+        "position_embedding_type": ("absolute",),
+        "is_decoder": (False,),
+        "add_cross_attention": (False,),
+    }
+    for key, supported in supported_by_key.items():
+        found.refuse_others(key, supported)
+    for key, meaning in _REFUSED.items():
+        if found.get(key):
+            raise UnsupportedModelError(
+                found.path, f"has {key}: {meaning}, which gtenp does not do; pick another model"
             )
-        return config
 
 
-_SIZES = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "max_position_embeddings",
-    "type_vocab_size",
-)
-
-# Every key that changes the arithmetic, with the values that gtenp computes. A missing key means
-# the first of them to transformers too.
-_SUPPORTED: dict[str, tuple[Any, ...]] = {
-    "model_type": ("bert",),
-    "hidden_act": ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "swish"),
-    "position_embedding_type": ("absolute",),
-    "is_decoder": (False,),
-    "add_cross_attention": (False,),
-}
 _REFUSED = {
     "auto_map": "the model brings its own code",
     "quantization_config": "the weights are quantized",
     "pruned_heads": "layers differ in their number of heads",
 }
+
+
+def num_labels(found: JsonObject) -> int:
+    """How many scores a classifier gives: the entries of id2label, or transformers' 2."""
+    labels = found.get("id2label")
+    if labels is None:
+        return found.positive_int("num_labels") if found.get("num_labels") is not None else 2
+    if not isinstance(labels, dict) or not labels:
+        raise ModelFileError(found.path, f"id2label is {shown(labels)}; wanted an object of labels")
+    return len(labels)
+
+
+def check_sizes(path: Path, config: BertConfig) -> BertConfig:
+    """The config; ModelFileError where its sizes don't fit together."""
+    if config.hidden_size % config.num_attention_heads:
+        raise ModelFileError(
+            path,
+            f"hidden_size {config.hidden_size} is not a multiple of num_attention_heads "
+            f"{config.num_attention_heads}; copy the file anew",
+        )
+    if config.max_tokens < 3:
+        raise ModelFileError(
+            path,
+            f"max_position_embeddings is {config.max_position_embeddings}, which leaves no room "
+            "for a text; copy the file anew",
+        )
+    return config

@@ -36,9 +36,9 @@ from gtenp.model_files.checkpoint import (
     astype,
     load_dense,
     load_layer_norm,
-    load_weights,
 )
 from gtenp.model_files.folders import new_file
+from gtenp.model_files.model import load_weights
 from gtenp.model_files.sentence_config import Dense, LayerNorm, Normalize, SentenceConfig
 
 if TYPE_CHECKING:
