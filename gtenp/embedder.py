@@ -431,11 +431,12 @@ def _load_tokenizer(folder: Path, config: BertConfig, do_lower_case: bool) -> To
 
 def _refuse_cross_encoder(folder: Path, config: BertConfig, ignored: tuple[str, ...]) -> None:
     classifies = any(name.endswith("ForSequenceClassification") for name in config.architectures)
-    if classifies and "classifier.weight" in ignored:
+    if classifies and any(name.startswith("classifier.") for name in ignored):
         raise UnsupportedModelError(
             folder / "config.json",
             f"names a {config.architectures[0]} with its classifier: a cross-encoder, which scores "
-            "two texts read together. It has no sentence vectors; pick an embedding model",
+            "two texts read together and has no sentence vectors. gtenp.CrossEncoder and `gtenp "
+            "rerank` open it",
         )
 
 

@@ -19,14 +19,15 @@ FLOORS: dict[str, list[str]] = {
     "errors": [],
     "model_files": [
         "config", "sentence_config", "model_cache", "folders", "package_index", "hub", "checkpoint",
-        "cross_encoder_config", "families.bert", "families.roberta", "families.distilbert", "families", "model",
+        "cross_encoder_config", "families.bert", "families.roberta", "families.distilbert",
+        "families", "model",
     ],
     "tokenizer": [
         "unicode_tables", "characters", "memory", "added_tokens", "files", "normalizer",
         "pre_tokenizer", "wordpiece", "decoder", "batch_encoding", "tokenizer",
     ],
     "engine": ["batch", "parallel", "schedule", "kernels", "encoder", "pooling"],
-    "reference": ["bert"],
+    "reference": ["bert", "variations"],
     "similarity": [],
     "saving": [],
     "loading": [],

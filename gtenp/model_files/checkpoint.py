@@ -86,7 +86,7 @@ class Classifier:
     output: Linear  # [labels, H]
 
 
-Weights = TypeVar("Weights", BertWeights, Linear, LayerNorm)
+Weights = TypeVar("Weights", BertWeights, Classifier, Linear, LayerNorm)
 
 
 def load_dense(module: sentence_config.Dense) -> Linear:

@@ -329,6 +329,12 @@ def _read_defaults(path: Path) -> dict[str, Any]:
     if not os.path.lexists(path):
         return {}
     found = JsonObject(path)
+    if found.get("model_type") == "CrossEncoder":
+        raise UnsupportedModelError(
+            path,
+            "is a cross-encoder's, which scores two texts read together and has no sentence "
+            "vectors. gtenp.CrossEncoder and `gtenp rerank` open it",
+        )
     found.refuse_all_but("model_type", "SentenceTransformer")
     name = found.get("similarity_fn_name") or "cosine"
     if name not in SIMILARITY_NAMES:

@@ -149,9 +149,9 @@ def test_threads_share_the_rows_of_a_batch_that_the_others_would_wait_for(texts,
     embedder, alone = Embedder(DATA / "tiny", threads=3), Embedder(DATA / "tiny", threads=1)
     forward, seen = embedder.encoder.forward, set()
 
-    def watched(batch, threads):
+    def watched(batch, threads, *others):
         seen.add(threads)
-        return forward(batch, threads)
+        return forward(batch, threads, *others)
 
     embedder.encoder.forward = watched
     found = embedder.encode(texts, truncate="silent")
