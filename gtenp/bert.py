@@ -8,6 +8,7 @@ import numpy as np
 
 from gtenp import reference
 from gtenp.engine.batch import PackedBatch
+from gtenp.engine.batch import position_ids as default_positions
 from gtenp.engine.encoder import Encoder
 from gtenp.engine.parallel import available_cpus, blas_threads
 from gtenp.errors import InputError
@@ -70,7 +71,9 @@ class BertModel:
                 raise InputError("attention_mask: wanted 0 and 1 only")
             kept = mask == 1
         if position_ids is None:
-            positions = np.broadcast_to(np.arange(ids.shape[1]), ids.shape)
+            rows = np.arange(len(ids) + 1) * ids.shape[1]
+            positions = default_positions(ids.reshape(-1), rows, self.config.arithmetic)
+            positions = positions.reshape(ids.shape)
         else:
             positions = _matrix("position_ids", position_ids, like=ids)
         types = (
