@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gtenp.bert import BertModel as BertModel
+    from gtenp.cross_encoder import CrossEncoder as CrossEncoder
     from gtenp.embedder import Embedder as Embedder
     from gtenp.engine.pooling import quantize_embeddings as quantize_embeddings
     from gtenp.errors import GtenpError as GtenpError
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "BertModel": "gtenp.bert",
+    "CrossEncoder": "gtenp.cross_encoder",
     "Embedder": "gtenp.embedder",
     "GtenpError": "gtenp.errors",
     "QuantizationWarning": "gtenp.errors",
@@ -38,6 +40,7 @@ _HOME = {
 
 __all__ = [
     "BertModel",
+    "CrossEncoder",
     "Embedder",
     "GtenpError",
     "QuantizationWarning",

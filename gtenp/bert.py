@@ -9,13 +9,14 @@ import numpy as np
 from gtenp import reference
 from gtenp.arguments import Foreign, check_device, understands
 from gtenp.engine.batch import PackedBatch
+from gtenp.engine.batch import position_ids as default_positions
 from gtenp.engine.encoder import Encoder
 from gtenp.engine.parallel import blas_threads, default_threads, forks_wait
 from gtenp.engine.pooling import dense
 from gtenp.errors import InputError
 from gtenp.model_files import hub
-from gtenp.model_files.checkpoint import astype, load_pooler, load_weights
-from gtenp.model_files.config import BertConfig
+from gtenp.model_files.checkpoint import astype
+from gtenp.model_files.model import load_pooler, load_weights, read_config
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,7 +85,7 @@ class BertModel:
     device = "cpu"
 
     def __init__(self, folder: Path) -> None:
-        self.config = BertConfig.from_folder(folder)
+        self.config = read_config(folder)
         self._weights = load_weights(folder, self.config)
         self._pooler = load_pooler(folder, self.config)
         self._encoder = Encoder(self._weights, self.config)
@@ -162,7 +163,9 @@ class BertModel:
                 raise InputError("attention_mask: wanted 0 and 1 only")
             kept = mask == 1
         if position_ids is None:
-            positions = np.broadcast_to(np.arange(ids.shape[1]), ids.shape)
+            rows = np.arange(len(ids) + 1) * ids.shape[1]
+            positions = default_positions(ids.reshape(-1), rows, self.config.arithmetic)
+            positions = positions.reshape(ids.shape)
         else:
             positions = _matrix("position_ids", position_ids, like=ids)
         types = (

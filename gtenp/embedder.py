@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,19 +12,30 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from gtenp.arguments import Foreign, as_texts, check_device, understands, whole_number
-from gtenp.engine.batch import length_sorted, pack
+from gtenp.engine.batch import pack
 from gtenp.engine.encoder import Encoder
-from gtenp.engine.parallel import blas_threads, default_threads, run_each
-from gtenp.engine.pooling import PRECISIONS, dense, layer_norm, normalize, pool, quantize_embeddings
+from gtenp.engine.parallel import blas_threads, default_threads
+from gtenp.engine.pooling import (
+    PRECISIONS,
+    dense,
+    layer_norm,
+    normalize,
+    pool,
+    quantize_embeddings,
+    rows_read,
+)
+from gtenp.engine.schedule import run_batches
 from gtenp.errors import (
     InputError,
     ModelFileError,
     TruncationWarning,
     UnsupportedModelError,
 )
+from gtenp.loading import load_tokenizer
 from gtenp.model_files import hub
-from gtenp.model_files.checkpoint import load_dense, load_layer_norm, load_weights
+from gtenp.model_files.checkpoint import load_dense, load_layer_norm
 from gtenp.model_files.config import BertConfig
+from gtenp.model_files.model import load_weights, read_config
 from gtenp.model_files.sentence_config import (
     EMPTY_PROMPTS,
     Dense,
@@ -35,19 +45,13 @@ from gtenp.model_files.sentence_config import (
     known_prompts,
 )
 from gtenp.similarity import SIMILARITY, similarity_pairwise
-from gtenp.tokenizer import Tokenizer
-from gtenp.tokenizer.files import read_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     import numpy.typing as npt
 
     from gtenp.engine.kernels import Float32
-
-# Tokens that go through the model at once: enough rows for the matrix product's full speed, few
-# enough that a layer's activations stay in the last level of cache.
-MAX_TOKENS = 1024
 
 # Texts whose tokens are counted in one call of the tokenizer.
 _TEXTS_AT_ONCE = 256
@@ -135,8 +139,8 @@ class Embedder:
         )
         self.sentence_config = sentence = SentenceConfig.from_folder(self.folder)
         self.transformer_folder = folder = self.folder / sentence.transformer_folder
-        self.config = BertConfig.from_folder(folder)
-        self.tokenizer = _load_tokenizer(folder, self.config, sentence.do_lower_case)
+        self.config = read_config(folder)
+        self.tokenizer = load_tokenizer(folder, self.config, sentence.do_lower_case)
         weights = load_weights(folder, self.config)
         self.ignored_tensors = weights.ignored
         _refuse_cross_encoder(folder, self.config, weights.ignored)
@@ -152,7 +156,7 @@ class Embedder:
         self.truncate_dim = sentence.truncate_dim if truncate_dim is None else truncate_dim
         self.max_seq_length = min(
             sentence.max_seq_length or self.tokenizer.model_max_length,
-            self.config.max_position_embeddings,
+            self.config.max_tokens,
         )
         self._warned_of_truncation = False
 
@@ -193,7 +197,7 @@ class Embedder:
 
     @max_seq_length.setter
     def max_seq_length(self, length: int) -> None:
-        most = self.config.max_position_embeddings
+        most = self.config.max_tokens
         self._max_seq_length = whole_number("max_seq_length", length, 3, most)
 
     def get_max_seq_length(self) -> int:
@@ -309,21 +313,18 @@ class Embedder:
         embeddings = np.empty((len(texts), self._dimension), np.float32)
         token_ids: list[Any] = [None] * len(texts)  # these two are kept where they are asked for
         token_embeddings: list[Any] = [None] * len(texts)
-        most = 1 if batch_invariant else batch_size
-        threads = self.threads
-        batches = list(length_sorted(lengths, MAX_TOKENS, most, threads))
-        # The threads share the batches, or, where one batch would keep the others waiting, they
-        # share its rows.
-        largest = max((sum(lengths[i] for i in batch) for batch in batches), default=0)
-        by_rows = largest * threads > 1.5 * sum(lengths) and not batch_invariant
-        threads, threads_a_batch = (1, threads) if by_rows else (threads, 1)
 
-        def embed(indices: list[int]) -> None:
+        def embed(indices: list[int], threads: int) -> None:
             ids = self._tokenize([texts[i] for i in indices], prompt, max_length)
-            batch = pack(ids)
+            batch = pack(ids, arithmetic=self.config.arithmetic)
             with np.errstate(all="ignore"):  # what is not finite is refused below
-                hidden_states = self.encoder.forward(batch, threads_a_batch)
-                vectors = pool(hidden_states, batch.cu_seqlens, pooling, prompt_length)
+                wanted = None
+                if output_value == "sentence_embedding":
+                    wanted = rows_read(pooling, batch.cu_seqlens, prompt_length)
+                hidden_states = self.encoder.forward(batch, threads, wanted)
+                vectors = hidden_states
+                if wanted is None:
+                    vectors = pool(hidden_states, batch.cu_seqlens, pooling, prompt_length)
                 with blas_threads(1):
                     for head in self.heads:  # dense, normalize and so on, as modules.json lists
                         vectors = head(vectors)
@@ -333,8 +334,14 @@ class Embedder:
                 for i, row, rows in zip(indices, ids, batch.split(hidden_states), strict=True):
                     token_ids[i], token_embeddings[i] = row, rows.copy()
 
-        progress = _with_progress(batches, len(texts), show_progress_bar)
-        run_each(embed, progress, min(threads, max(1, len(batches))))
+        run_batches(
+            embed,
+            lengths,
+            self.threads,
+            max_sequences=batch_size,
+            alone=batch_invariant,
+            show_progress_bar=bool(show_progress_bar),
+        )
 
         if truncate_dim is not None and truncate_dim < self._dimension:
             embeddings = embeddings[:, :truncate_dim].copy()  # a view would keep all of it
@@ -526,37 +533,14 @@ class Embedder:
             )
 
 
-def _load_tokenizer(folder: Path, config: BertConfig, do_lower_case: bool) -> Tokenizer:
-    """The folder's tokenizer; ModelFileError where its ids are not the embedding table's rows."""
-    spec = read_folder(folder)
-    if do_lower_case and not spec.lowercase:  # accents are left to what the files say of them
-        spec = replace(spec, lowercase=True, strip_accents=spec.strips_accents)
-    rows = spec.largest_id + 1
-    if rows > config.vocab_size:
-        raise ModelFileError(
-            folder / "config.json",
-            f"vocab_size is {config.vocab_size}, but the tokenizer's ids go up to {rows - 1}; "
-            "copy all files from the same model",
-        )
-    if not (folder / "tokenizer.json").exists():
-        # Here a line's number is its id: one line too few or too many shifts all that follow.
-        path = folder / "vocab.txt"
-        if "" in spec.vocab or len(spec.vocab) <= max(spec.vocab.values()):
-            raise ModelFileError(path, "has a blank line or the same line twice; copy it anew")
-        if rows < config.vocab_size and config.vocab_size % 8:  # else the table may be padded
-            raise ModelFileError(
-                path, f"gives {rows} tokens, config.json wants {config.vocab_size}; copy it anew"
-            )
-    return Tokenizer(spec)
-
-
 def _refuse_cross_encoder(folder: Path, config: BertConfig, ignored: tuple[str, ...]) -> None:
     classifies = any(name.endswith("ForSequenceClassification") for name in config.architectures)
-    if classifies and "classifier.weight" in ignored:
+    if classifies and any(name.startswith("classifier.") for name in ignored):
         raise UnsupportedModelError(
             folder / "config.json",
             f"names a {config.architectures[0]} with its classifier: a cross-encoder, which scores "
-            "two texts read together. It has no sentence vectors; pick an embedding model",
+            "two texts read together and has no sentence vectors. gtenp.CrossEncoder and `gtenp "
+            "rerank` open it",
         )
 
 
@@ -615,18 +599,3 @@ def _check_options(output_value: object, precision: object, truncate: object) ->
             raise InputError(f"{name}: {value!r}; wanted one of {', '.join(map(repr, known))}")
     if output_value is None and precision != "float32":
         raise InputError(f"precision: {precision!r} with output_value None; wanted 'float32'")
-
-
-def _with_progress(
-    batches: list[list[int]], total: int, show_progress_bar: bool | None
-) -> Iterator[list[int]]:
-    """The batches as they come, counted in texts on a bar where one is asked for."""
-    if not show_progress_bar:
-        yield from batches
-        return
-    from tqdm import tqdm
-
-    with tqdm(total=total, unit="text") as bar:
-        for indices in batches:
-            yield indices
-            bar.update(len(indices))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from golden import EMBEDDING_TOLERANCE, Golden
 from models.build import build
-from models.published import CROSS_ENCODER, FORMS, PUBLISHED, SEARCH
+from models.published import CROSS_ENCODERS, FORMS, PUBLISHED, SEARCH
 from places import DATA
 
 from gtenp import Embedder
@@ -80,12 +80,14 @@ def test_what_marks_each_published_model_is_understood(name, embedder):
         assert not embedder.tokenizer.spec.lowercase
     elif name in ("paraphrase-MiniLM-L6-v2", "contriever-base-msmarco"):
         assert (modes, heads) == (("mean",), [])
+    elif name.startswith("distiluse"):
+        assert (modes, heads) == (("mean",), ["dense 48 → 24, Tanh"])
     else:
         assert (modes, heads) == (("mean",), ["normalize"])
 
 
 def test_a_cross_encoders_head_on_all_minilm_is_refused_with_a_sentence(tmp_path):
-    folder = build(CROSS_ENCODER, tmp_path, WORDS)
+    folder = build(CROSS_ENCODERS[0], tmp_path, WORDS)
     with pytest.raises(UnsupportedModelError, match="cross-encoder, which scores two texts read"):
         Embedder(folder)
     config = json.loads((folder / "config.json").read_text())

@@ -20,24 +20,28 @@ FLOORS: dict[str, list[str]] = {
     "arguments": [],
     "model_files": [
         "names", "config", "sentence_config", "contents", "model_cache", "folders",
-        "package_index", "hub", "checkpoint", "pickled",
+        "package_index", "hub", "checkpoint", "pickled", "cross_encoder_config",
+        "families.bert", "families.roberta", "families.distilbert", "families", "model",
     ],
     "tokenizer": [
         "unicode_tables", "characters", "memory", "added_tokens", "files", "normalizer",
         "pre_tokenizer", "wordpiece", "decoder", "batch_encoding", "samples", "tokenizer",
     ],
-    "engine": ["batch", "parallel", "kernels", "encoder", "pooling"],
-    "reference": ["bert"],
+    "engine": ["batch", "parallel", "schedule", "kernels", "encoder", "pooling"],
+    "reference": ["bert", "variations"],
     "similarity": [],
     "saving": [],
+    "loading": [],
     "embedder": [],
+    "cross_encoder": [],
     "bert": [],
     "torchlike": [],
     "measure": ["speed", "quality"],
     "verify": ["trace", "verify", "live"],
     "explain": ["explain", "page", "heatmap"],
     "cli": [
-        "options", "bench", "convert", "embed", "evaluate", "explain", "info", "pull", "similarity",
+        "options", "bench", "convert", "embed", "evaluate", "explain", "info", "pull", "rerank",
+        "similarity",
         "tokenize", "trace", "verify",
     ],
 }  # fmt: skip
@@ -51,8 +55,8 @@ ORDER = [
 
 
 def path_of(module: str) -> Path:
-    plain = PACKAGE / f"{module.replace('.', '/')}.py"
-    return plain if plain.exists() else PACKAGE / module / "__init__.py"
+    path = PACKAGE / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
 
 
 def imported(module: str) -> set[str]:

@@ -6,7 +6,9 @@ Each file is a .safetensors whose metadata says which versions made it, from whi
   minilm.safetensors     all-MiniLM-L6-v2, its published weights: ids and embeddings
   gte-small.safetensors  gte-small's exact shape with seeded random float16 weights
   tiny.safetensors       tests/data/tiny, a 2-layer model that is committed whole
-  models.safetensors     the folders of tests/models, by sentence-transformers
+  families.safetensors   a small encoder and classifier of each family, from token ids
+  cross-encoders.safetensors, models.safetensors
+                         the folders of tests/models, by sentence-transformers
   calls.safetensors      all-MiniLM-L6-v2: further methods of transformers' tokenizer and model
   pickled.safetensors    what torch.save wrote to pickled.bin: each dtype, and views of all kinds
 Nothing of gtenp is imported: what these files say is the other side's word.
@@ -21,6 +23,7 @@ import platform
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sentence_transformers
@@ -29,15 +32,16 @@ import torch
 import transformers
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_torch
-from sentence_transformers import SentenceTransformer
-from transformers import AutoTokenizer, BertModel
+from sentence_transformers import CrossEncoder, SentenceTransformer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertModel
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "tests" / "data"
 sys.path.insert(0, str(ROOT / "tests"))
 
 from models.build import build  # noqa: E402
-from models.published import FORMS, PUBLISHED, Model  # noqa: E402
+from models.families import FAMILIES, write_family  # noqa: E402
+from models.published import CROSS_ENCODERS, FORMS, PUBLISHED, Model  # noqa: E402
 from random_model import GTE_SMALL, TINY, write_model  # noqa: E402
 from texts import CARD, golden_texts  # noqa: E402
 
@@ -323,10 +327,59 @@ def make_pickles() -> None:
     save_torch(copies, DATA / "pickled.safetensors", metadata={"made_by": VERSIONS})
 
 
+def family_ids(rng: np.random.Generator, config: dict[str, Any]) -> list[list[int]]:
+    """Texts of one token to as many as the model takes, with padding tokens inside two of them."""
+    pad = config["pad_token_id"]
+    most = config["max_position_embeddings"] - (pad + 1 if config["model_type"] in ROBERTAS else 0)
+    rows = [rng.integers(5, 100, size).tolist() for size in (1, 2, 9, 17, most)]
+    rows[2][3] = rows[3][0] = rows[3][7] = rows[3][8] = pad
+    return rows
+
+
+ROBERTAS = ("camembert", "roberta", "xlm-roberta")
+
+
+@torch.no_grad()
+def make_families() -> None:
+    """The encoder and the classifier of each family, apart from any tokenizer."""
+    arrays = {}
+    for config in FAMILIES:
+        name = config["model_type"]
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = write_family(Path(temporary), config)
+            options = {"dtype": torch.float32, "attn_implementation": "eager"}
+            model = AutoModelForSequenceClassification.from_pretrained(folder, **options).eval()
+            rows = family_ids(np.random.default_rng(7), config)
+            encoder = model.base_model
+            arrays |= {f"{name}.{key}": array for key, array in packed(rows).items()}
+            for number, row in enumerate(rows):
+                ids = torch.tensor([row])
+                arrays[f"{name}.hidden_states.{number}"] = encoder(ids)[0][0].numpy()
+                arrays[f"{name}.logits.{number}"] = model(ids).logits[0].numpy()
+            double, ids = model.to(torch.float64), torch.tensor([rows[3]])
+            arrays[f"{name}.hidden_states_float64"] = double.base_model(ids)[0][0].numpy()
+            arrays[f"{name}.logits_float64"] = double(ids).logits[0].numpy()
+    write("families", arrays)
+
+
+def make_cross_encoders() -> None:
+    pairs = [(first, second) for first in MODEL_TEXTS for second in MODEL_TEXTS]
+    arrays = {}
+    for model in CROSS_ENCODERS:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = build(model, Path(temporary), tiny_vocabulary())
+            options = {"dtype": torch.float32}
+            theirs = CrossEncoder(str(folder), device="cpu", model_kwargs=options)
+            arrays[f"{folder.name}.scores"] = theirs.predict(pairs)
+    write("cross-encoders", arrays, texts=MODEL_TEXTS)
+
+
 if __name__ == "__main__":
-    make_calls(Path(sys.argv[1]))
+    make_families()
+    make_cross_encoders()
     make_pickles()
     make_models()
     make_tiny()
     make_minilm(Path(sys.argv[1]))
+    make_calls(Path(sys.argv[1]))
     make_gte_small()

@@ -46,7 +46,8 @@ from texts import golden_texts, paragraph  # noqa: E402
 from gtenp import Embedder, quantize_embeddings, reference  # noqa: E402
 from gtenp.engine.batch import pack  # noqa: E402
 from gtenp.engine.encoder import Encoder  # noqa: E402
-from gtenp.model_files.checkpoint import astype, load_weights  # noqa: E402
+from gtenp.model_files.checkpoint import astype  # noqa: E402
+from gtenp.model_files.model import load_weights  # noqa: E402
 from gtenp.model_files.pickled import convert  # noqa: E402
 
 FLOAT32_TOLERANCE = 2e-5

@@ -18,6 +18,7 @@ from gtenp.cli.evaluate import evaluate
 from gtenp.cli.explain import explain
 from gtenp.cli.info import info
 from gtenp.cli.pull import pull
+from gtenp.cli.rerank import rerank
 from gtenp.cli.similarity import similarity
 from gtenp.cli.tokenize import tokenize
 from gtenp.cli.trace import trace
@@ -73,6 +74,7 @@ for _verb in (
     similarity,
     tokenize,
     explain,
+    rerank,
     info,
     pull,
     convert,

@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from gtenp.model_files.config import Arithmetic
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 Int = npt.NDArray[np.int64]
+
+BERT = Arithmetic()
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,12 @@ class PackedBatch:
         return [part.copy() for part in np.split(rows, self.cu_seqlens[1:-1])]
 
 
-def pack(input_ids: Sequence[Sequence[int]]) -> PackedBatch:
-    """Lay single-text sequences end to end: lists of token ids -> PackedBatch.
+def pack(
+    input_ids: Sequence[Sequence[int]],
+    token_type_ids: Sequence[Sequence[int]] | None = None,
+    arithmetic: Arithmetic = BERT,
+) -> PackedBatch:
+    """Lay sequences end to end: lists of token ids -> PackedBatch. Token types default to 0.
 
     >>> batch = pack([[101, 7592, 102], [101, 102]])
     >>> batch.input_ids.tolist(), batch.position_ids.tolist(), batch.cu_seqlens.tolist()
@@ -44,12 +52,31 @@ def pack(input_ids: Sequence[Sequence[int]]) -> PackedBatch:
     lengths = np.fromiter(map(len, input_ids), np.int64, len(input_ids))
     cu_seqlens = np.concatenate(([0], np.cumsum(lengths)))
     total = int(cu_seqlens[-1])
-    return PackedBatch(
-        input_ids=np.fromiter(chain.from_iterable(input_ids), np.int64, total),
-        token_type_ids=np.zeros(total, np.int64),
-        position_ids=np.arange(total) - np.repeat(cu_seqlens[:-1], lengths),
-        cu_seqlens=cu_seqlens,
-    )
+    ids = np.fromiter(chain.from_iterable(input_ids), np.int64, total)
+    types = np.zeros(total, np.int64)
+    if token_type_ids is not None:
+        types = np.fromiter(chain.from_iterable(token_type_ids), np.int64, total)
+    return PackedBatch(ids, types, position_ids(ids, cu_seqlens, arithmetic), cu_seqlens)
+
+
+def position_ids(input_ids: Int, cu_seqlens: Int, arithmetic: Arithmetic) -> Int:
+    """Each token's row of the position table: [T], [B + 1] -> [T].
+
+    RoBERTa's begin behind its padding token's id, and a padding token in a text is not counted:
+
+    >>> roberta = Arithmetic(first_position=2, uncounted_token_id=1)
+    >>> position_ids(np.array([0, 7, 1, 8, 0, 2]), np.array([0, 4, 6]), roberta).tolist()
+    [2, 3, 1, 4, 2, 3]
+    """
+    starts, lengths = cu_seqlens[:-1], np.diff(cu_seqlens)
+    first, uncounted = arithmetic.first_position, arithmetic.uncounted_token_id
+    places = np.arange(len(input_ids)) - np.repeat(starts, lengths)
+    left_out = None if uncounted is None else input_ids == uncounted
+    if left_out is None or not left_out.any():
+        return places + first
+    before = np.concatenate(([0], np.cumsum(left_out)))  # how many stand before each token
+    places -= before[:-1] - np.repeat(before[starts], lengths)
+    return np.where(left_out, first - 1, places + first)
 
 
 def length_sorted(

@@ -101,6 +101,11 @@ class _Dense:
         np.matmul(x, self.blocks, out=out.reshape(len(out), count, width).transpose(1, 0, 2))
         out += self.bias
 
+    def columns(self, first: int, last: int) -> _Dense:
+        """The product for some of its columns; both are multiples of a block's width."""
+        width = self.blocks.shape[-1]
+        return _Dense(self.blocks[first // width : last // width], self.bias[first:last])
+
 
 @dataclass(frozen=True)
 class _Norm:
@@ -158,8 +163,11 @@ class Encoder:
         if _small_kernels():
             self._tile = max(8, _SMALL_PRODUCT // (32 * config.hidden_size) // 8 * 8)
 
-    def forward(self, batch: PackedBatch, threads: int = 1) -> Float32:
-        """The last layer's hidden states of every token: PackedBatch -> [T, H].
+    def forward(self, batch: PackedBatch, threads: int = 1, wanted: Int | None = None) -> Float32:
+        """The last layer's hidden states: PackedBatch -> [T, H].
+
+        ``wanted`` names one row of each sequence [B], where no other's states are read: then the
+        last layer is computed for these alone and the result is theirs, [B, H].
 
         With several threads, each takes a share of the rows; of few rows all are left to BLAS's
         own threads, for each share would read all weights. Where so many threads can't be started,
@@ -171,14 +179,16 @@ class Encoder:
         buffers = [self._buffer(total, _workspace, i) for i in range(min(2, len(shares)))]
 
         def run(rows: range, wait: Callable[[], object]) -> None:
-            for _ in self._layers_over(rows, x, batch.cu_seqlens, buffers, wait, _workspace):
+            for _ in self._layers_over(
+                rows, x, batch.cu_seqlens, buffers, wait, _workspace, wanted
+            ):
                 pass
 
         with blas_threads(threads if len(shares) == 1 else 1):
             x = self._embed(batch)
             if not run_together(run, shares):
-                return self.forward(batch)
-        return x
+                return self.forward(batch, wanted=wanted)
+        return x if wanted is None else x[wanted]
 
     def hidden_states(self, batch: PackedBatch) -> Iterator[Float32]:
         """The embeddings, then each layer's output: L + 1 times [T, H]."""
@@ -209,6 +219,7 @@ class Encoder:
         buffers: list[Float32],
         wait: Callable[[], object],
         workspace: _Workspace,
+        wanted: Int | None = None,
     ) -> Iterator[None]:
         """Run each layer on some rows of x [T, H], in place; yields after each.
 
@@ -219,6 +230,11 @@ class Encoder:
         context = workspace.array("context", *x.shape)
         for i, layer in enumerate(self._layers):
             query_key_value = buffers[i % len(buffers)]
+            if wanted is not None and layer is self._layers[-1]:
+                self._last_layer_(
+                    rows, tiles, x, cu_seqlens, query_key_value, wait, workspace, wanted
+                )
+                return
             for tile in tiles:
                 layer.query_key_value(x[tile], out=query_key_value[tile])
             wait()
@@ -226,6 +242,49 @@ class Encoder:
             for tile in tiles:
                 self._feed_forward_(x[tile], context[tile], layer, workspace)
             yield
+
+    def _last_layer_(
+        self,
+        rows: range,
+        tiles: list[slice],
+        x: Float32,
+        cu_seqlens: Int,
+        query_key_value: Float32,
+        wait: Callable[[], object],
+        workspace: _Workspace,
+        wanted: Int,
+    ) -> None:
+        """The last layer for one row of each sequence: all keys and values, but of queries and of
+        what follows the attention only that row's. x [T, H] is overwritten in the rows wanted [B].
+        """
+        layer, hidden = self._layers[-1], self._config.hidden_size
+        key_value = layer.query_key_value.columns(hidden, 3 * hidden)
+        for tile in tiles:
+            key_value(x[tile], out=query_key_value[tile, hidden:])
+        wait()
+        own = wanted[(wanted >= rows.start) & (wanted < rows.stop)]
+        states = x[own]
+        query = workspace.array("last query", *states.shape)
+        layer.query_key_value.columns(0, hidden)(states, out=query)
+        context = workspace.array("last context", *states.shape)
+        heads, size = self._config.num_attention_heads, self._config.head_size
+        done = 0
+        for start, count, length in self._runs(cu_seqlens, rows, len(x)):
+            if count == 1 and wanted[np.searchsorted(cu_seqlens, start)] not in rows:
+                continue  # another thread's
+            some = slice(done, done + count)
+            q, out = (array[some].reshape(count, heads, 1, size) for array in (query, context))
+            _, key, value = (
+                query_key_value[start : start + count * length]
+                .reshape(count, length, 3, heads, size)
+                .transpose(2, 0, 3, 1, 4)
+            )
+            kernels.attend(q, key.swapaxes(-1, -2), value, out)
+            done += count
+        for first in range(0, len(own), self._tile):
+            tile = slice(first, first + self._tile)
+            self._feed_forward_(states[tile], context[tile], layer, workspace)
+        x[own] = states
 
     def _attend(
         self, query_key_value: Float32, rows: range, cu_seqlens: Int, context: Float32

@@ -68,6 +68,23 @@ def pool(
     return pooled[0] if len(pooled) == 1 else np.concatenate(pooled, axis=1)
 
 
+def rows_read(pooling: Pooling, cu_seqlens: Int, prompt_length: int = 0) -> Int | None:
+    """The one row of each sequence that the pooling reads: cu_seqlens [B + 1] -> [B]; None where
+    it reads more.
+
+    >>> rows_read(Pooling(("cls",)), np.array([0, 2, 3])).tolist()
+    [0, 2]
+    >>> rows_read(Pooling(("lasttoken",)), np.array([0, 2, 3])).tolist()
+    [1, 2]
+    """
+    if pooling.modes == ("lasttoken",):
+        return cu_seqlens[1:] - 1
+    if pooling.modes == ("cls",):
+        skipped = 0 if pooling.include_prompt else prompt_length
+        return np.minimum(cu_seqlens[:-1] + skipped, cu_seqlens[1:] - 1)
+    return None
+
+
 # ── What may follow ──────────────────────────────────────────────────────────────────────────────
 
 

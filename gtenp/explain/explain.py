@@ -20,6 +20,7 @@ import numpy as np
 from gtenp import reference
 from gtenp.engine.pooling import normalize, pool
 from gtenp.model_files.sentence_config import Dense, LayerNorm, Normalize
+from gtenp.reference import variations
 from gtenp.verify.trace import model_of, token_ids
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def explain(embedder: Embedder, texts: Sequence[str]) -> list[Explanation]:
 
 def _explain_one(embedder: Embedder, model: Model, text: str, input_ids: Int) -> Explanation:
     # All is run more than once: the first time also reads the weights from the disk.
-    trace = reference.forward(model.weights, model.config, input_ids)
+    trace = variations.forward(model.weights, model.config, input_ids)
     encode = partial(embedder.encode, text, truncate="silent")
     engine_seconds = min(_seconds(encode) for _ in range(3))
     summaries = []

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gtenp.embedder import MAX_TOKENS
 from gtenp.engine.batch import length_sorted
 from gtenp.engine.parallel import blas_libraries, blas_threads, run_each
+from gtenp.engine.schedule import MAX_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

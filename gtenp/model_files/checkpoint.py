@@ -1,11 +1,12 @@
-"""model.safetensors → frozen dataclasses of weights. The only home of checkpoint tensor names.
+"""model.safetensors → tensors by name, and the frozen dataclasses that a family fills with them.
 
 The file is mapped, not read: each weight is a read-only view, and a page of it costs memory only
 once it is touched. The format: https://huggingface.co/docs/safetensors (an 8-byte little-endian
 length, a JSON header of that length, then the tensors' bytes).
 
-Names come in several forms, from several years: with ``bert.`` before them where a head was trained
-on top, with ``gamma`` and ``beta`` for a layer norm's weight and bias. Here they are one.
+Names come in several forms, from several years: with ``bert.`` or the like before them where a
+head was trained on top, with ``gamma`` and ``beta`` for a layer norm's weight and bias. Here they
+are one.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gtenp.model_files import sentence_config
-    from gtenp.model_files.config import BertConfig
 
 Array = npt.NDArray[Any]  # a weight in whatever float dtype its file or its reader holds
 
@@ -79,86 +79,30 @@ class BertWeights:
     ignored: tuple[str, ...] = ()  # names, as the file writes them, that no embedding depends on
 
 
-Weights = TypeVar("Weights", BertWeights, Linear, LayerNorm)
+@dataclass(frozen=True)
+class Classifier:
+    """A cross-encoder's head: scores = output(activation(dense(h of the first token)))."""
+
+    dense: Linear  # [H, H]
+    activation: str  # a key of pooling.DENSE_ACTIVATIONS
+    output: Linear  # [labels, H]
 
 
-def load_weights(folder: Path, config: BertConfig) -> BertWeights:
-    """Map the folder's weights and check each tensor's shape against config.json.
-
-    ModelFileError names the tensor that is missing, comes twice, has another shape, is not finite
-    or belongs to a larger model than config.json tells of. The embedding tables alone are not
-    looked through, which would read them all: what is not finite there shows in the hidden states.
-    """
-    found = _Tensors(weight_files(folder))
-    hidden, inner = config.hidden_size, config.intermediate_size
-
-    def linear(name: str, size_out: int, size_in: int) -> Linear:
-        return Linear(
-            found.take_finite(f"{name}.weight", size_out, size_in),
-            found.take_finite(f"{name}.bias", size_out),
-        )
-
-    def norm(name: str) -> LayerNorm:
-        return LayerNorm(
-            found.take_finite(f"{name}.weight", hidden), found.take_finite(f"{name}.bias", hidden)
-        )
-
-    def layer(name: str) -> Layer:
-        return Layer(
-            query=linear(f"{name}.attention.self.query", hidden, hidden),
-            key=linear(f"{name}.attention.self.key", hidden, hidden),
-            value=linear(f"{name}.attention.self.value", hidden, hidden),
-            attention_output=linear(f"{name}.attention.output.dense", hidden, hidden),
-            attention_norm=norm(f"{name}.attention.output.LayerNorm"),
-            intermediate=linear(f"{name}.intermediate.dense", inner, hidden),
-            output=linear(f"{name}.output.dense", hidden, inner),
-            output_norm=norm(f"{name}.output.LayerNorm"),
-        )
-
-    return BertWeights(
-        word_embeddings=found.take("embeddings.word_embeddings.weight", config.vocab_size, hidden),
-        position_embeddings=found.take(
-            "embeddings.position_embeddings.weight", config.max_position_embeddings, hidden
-        ),
-        token_type_embeddings=found.take(
-            "embeddings.token_type_embeddings.weight", config.type_vocab_size, hidden
-        ),
-        embeddings_norm=norm("embeddings.LayerNorm"),
-        layers=tuple(layer(f"encoder.layer.{i}") for i in range(config.num_hidden_layers)),
-        ignored=found.ignored(),
-    )
+Weights = TypeVar("Weights", BertWeights, Classifier, Linear, LayerNorm)
 
 
 def load_dense(module: sentence_config.Dense) -> Linear:
     """The weights of a Dense module; without a bias it is 0."""
-    found = _Tensors(weight_files(module.folder))
+    found = Tensors(weight_files(module.folder))
+    if module.bias:
+        return found.linear("linear", module.out_features, module.in_features)
     weight = found.take_finite("linear.weight", module.out_features, module.in_features)
-    if not module.bias:
-        return Linear(weight, np.zeros(module.out_features, weight.dtype))
-    return Linear(weight, found.take_finite("linear.bias", module.out_features))
+    return Linear(weight, np.zeros(module.out_features, weight.dtype))
 
 
 def load_layer_norm(module: sentence_config.LayerNorm) -> LayerNorm:
     """The weights of a LayerNorm module."""
-    found = _Tensors(weight_files(module.folder))
-    return LayerNorm(
-        found.take_finite("norm.weight", module.dimension),
-        found.take_finite("norm.bias", module.dimension),
-    )
-
-
-def load_pooler(folder: Path, config: BertConfig) -> Linear | None:
-    """The dense layer that BERT puts on its first token, which no embedding depends on; None where
-    the folder has none.
-    """
-    found = _Tensors(weight_files(folder))
-    if not found.has("pooler.dense.weight"):
-        return None
-    hidden = config.hidden_size
-    return Linear(
-        found.take_finite("pooler.dense.weight", hidden, hidden),
-        found.take_finite("pooler.dense.bias", hidden),
-    )
+    return Tensors(weight_files(module.folder)).norm("norm", module.dimension)
 
 
 def weight_files(folder: Path) -> list[Path]:
@@ -196,16 +140,19 @@ def indexed_files(index: Path, suffix: str = ".safetensors") -> list[Path]:
     return [index.with_name(name) for name in names]
 
 
-class _Tensors:
-    """The tensors of one model, from one file or several, under their plain names."""
+class Tensors:
+    """The tensors of one model, from one file or several, under their plain names.
 
-    def __init__(self, paths: list[Path]) -> None:
+    ``prefix`` stands before the encoder's names in a file with a head, and is dropped.
+    """
+
+    def __init__(self, paths: list[Path], prefix: str = "") -> None:
         self._path = paths[0] if len(paths) == 1 else paths[0].parent / INDEX
         self._tensors: dict[str, Array] = {}
         self._written: dict[str, str] = {}  # plain name → name in the file
         for path in paths:
             for written, tensor in read_safetensors(path).items():
-                name = _plain_name(written)
+                name = _plain_name(written, prefix)
                 if name in self._written:
                     raise ModelFileError(
                         path,
@@ -246,10 +193,23 @@ class _Tensors:
             )
         return tensor
 
-    def ignored(self) -> tuple[str, ...]:
+    def linear(self, name: str, size_out: int, size_in: int) -> Linear:
+        """A product's weight and bias."""
+        return Linear(
+            self.take_finite(f"{name}.weight", size_out, size_in),
+            self.take_finite(f"{name}.bias", size_out),
+        )
+
+    def norm(self, name: str, size: int) -> LayerNorm:
+        """A layer norm's scale and shift."""
+        return LayerNorm(
+            self.take_finite(f"{name}.weight", size), self.take_finite(f"{name}.bias", size)
+        )
+
+    def ignored(self, encoders_own: re.Pattern[str]) -> tuple[str, ...]:
         """What is left over: heads. ModelFileError where it is a part of the encoder itself."""
         for name in self._tensors:
-            if _OF_THE_ENCODER.match(name):
+            if encoders_own.match(name):
                 raise ModelFileError(
                     self._path,
                     f"has {self._written[name]}, for which the model of config.json has no place; "
@@ -258,17 +218,13 @@ class _Tensors:
         return tuple(sorted(self._written[name] for name in self._tensors))
 
 
-# Buffers that hold 0, 1, 2 … are no weights.
-_OF_THE_ENCODER = re.compile(r"encoder\.|embeddings\.(?!position_ids$|token_type_ids$)")
-
-
-def _plain_name(written: str) -> str:
+def _plain_name(written: str, prefix: str) -> str:
     """The name that transformers gives the tensor today.
 
-    >>> _plain_name("bert.embeddings.LayerNorm.gamma")
+    >>> _plain_name("bert.embeddings.LayerNorm.gamma", "bert.")
     'embeddings.LayerNorm.weight'
     """
-    name = written.removeprefix("bert.")
+    name = written.removeprefix(prefix)
     if name.endswith(("LayerNorm.gamma", "LayerNorm.beta")):
         name = name.removesuffix("gamma").removesuffix("beta")
         name += "weight" if written.endswith("gamma") else "bias"

@@ -89,6 +89,19 @@ class JsonObject:
                 self.path, f"sets {key} to {shown(value)}; gtenp knows {supported!r} only"
             )
 
+    def refuse_others(
+        self, key: str, supported: tuple[Any, ...], *, null_is_missing: bool = False
+    ) -> None:
+        """UnsupportedModelError where the key is set to none of these; a missing key means the
+        first.
+        """
+        value = self.values.get(key, supported[0])
+        if value not in supported and not (value is None and null_is_missing):
+            wanted = " or ".join(map(repr, supported))
+            raise UnsupportedModelError(
+                self.path, f"{key} is {shown(value)}; gtenp runs {wanted} only; pick another model"
+            )
+
     def positive_int(self, key: str, default: int | None = None) -> int:
         value = self.values.get(key, default)
         if type(value) is not int or value < 1:
@@ -181,8 +194,18 @@ def refuse_links_outside(
 
 
 @dataclass(frozen=True)
+class Arithmetic:
+    """Where a family's forward pass is not BERT's. The defaults are BERT's."""
+
+    first_position: int = 0  # the row of the position table that a text's first token gets
+    # The token that is no part of a text wherever it stands: it is not counted, and gets the row
+    # before the first. None: every token is counted.
+    uncounted_token_id: int | None = None
+
+
+@dataclass(frozen=True)
 class BertConfig:
-    """The sizes of one BERT, under the names of its config.json."""
+    """The sizes of one BERT, or of a relative, under the names of BERT's config.json."""
 
     vocab_size: int
     hidden_size: int
@@ -194,72 +217,72 @@ class BertConfig:
     layer_norm_eps: float = 1e-12
     hidden_act: str = "gelu"
     architectures: tuple[str, ...] = ()
+    model_type: str = "bert"  # for those that read the files; no arithmetic asks for it
+    num_labels: int = 2  # of a classifier
+    arithmetic: Arithmetic = Arithmetic()
 
     @property
     def head_size(self) -> int:
         return self.hidden_size // self.num_attention_heads
 
-    @classmethod
-    def from_folder(cls, folder: Path) -> BertConfig:
-        """Read config.json; a key that is not there has transformers' default.
+    @property
+    def max_tokens(self) -> int:
+        """How many tokens of a text the position table has rows for."""
+        return self.max_position_embeddings - self.arithmetic.first_position
 
-        ModelFileError for a wrong value, UnsupportedModelError for another
-        architecture, activation or position scheme than gtenp computes.
-        """
-        refuse_links_outside(folder)
-        path = folder / "config.json"
-        found = JsonObject(path)
-        for key, supported in _SUPPORTED.items():
-            value = found.get(key, supported[0])
-            if value not in supported and not (value is None and key in _MAY_BE_NULL):
-                wanted = " or ".join(map(repr, supported))
-                raise UnsupportedModelError(
-                    path, f"{key} is {shown(value)}; gtenp runs {wanted} only; pick another model"
-                )
-        for key, meaning in _REFUSED.items():
-            if found.get(key):
-                raise UnsupportedModelError(
-                    path, f"has {key}: {meaning}, which gtenp does not do; pick another model"
-                )
-        config = cls(
-            **{key: found.positive_int(key, default) for key, default in _SIZES.items()},
-            layer_norm_eps=found.positive_float("layer_norm_eps", 1e-12),
-            hidden_act=found.get("hidden_act", "gelu"),
-            architectures=tuple(found.strings("architectures")),
-        )
-        if config.hidden_size % config.num_attention_heads:
-            raise ModelFileError(
-                path,
-                f"hidden_size {config.hidden_size} is not a multiple of num_attention_heads "
-                f"{config.num_attention_heads}; copy the file anew",
+
+ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "swish")
+
+
+def refuse_what_changes_the_arithmetic(found: JsonObject, hidden_act: str = "hidden_act") -> None:
+    """UnsupportedModelError for a key, common to the families, whose value gtenp does not compute.
+
+    A missing key means the first of the supported values to transformers too.
+    """
+    supported_by_key = {
+        hidden_act: ACTIVATIONS,
+        "position_embedding_type": ("absolute",),
+        "is_decoder": (False,),
+        "add_cross_attention": (False,),
+    }
+    for key, supported in supported_by_key.items():
+        found.refuse_others(key, supported, null_is_missing=key == "position_embedding_type")
+    for key, meaning in _REFUSED.items():
+        if found.get(key):
+            raise UnsupportedModelError(
+                found.path, f"has {key}: {meaning}, which gtenp does not do; pick another model"
             )
-        return config
 
 
-# What a missing key means: the defaults of transformers' BertConfig, those of bert-base-uncased.
-# A null is refused, as it is there.
-_SIZES = {
-    "vocab_size": 30522,
-    "hidden_size": 768,
-    "num_hidden_layers": 12,
-    "num_attention_heads": 12,
-    "intermediate_size": 3072,
-    "max_position_embeddings": 512,
-    "type_vocab_size": 2,
-}
-
-# Every key that changes the arithmetic, with the values that gtenp computes. A missing key means
-# the first of them to transformers too.
-_SUPPORTED: dict[str, tuple[Any, ...]] = {
-    "model_type": ("bert",),
-    "hidden_act": ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "swish"),
-    "position_embedding_type": ("absolute",),
-    "is_decoder": (False,),
-    "add_cross_attention": (False,),
-}
-_MAY_BE_NULL = ("model_type", "position_embedding_type")  # as if they were not there
 _REFUSED = {
     "auto_map": "the model brings its own code",
     "quantization_config": "the weights are quantized",
     "pruned_heads": "layers differ in their number of heads",
 }
+
+
+def num_labels(found: JsonObject) -> int:
+    """How many scores a classifier gives: the entries of id2label, or transformers' 2."""
+    labels = found.get("id2label")
+    if labels is None:
+        return found.positive_int("num_labels") if found.get("num_labels") is not None else 2
+    if not isinstance(labels, dict) or not labels:
+        raise ModelFileError(found.path, f"id2label is {shown(labels)}; wanted an object of labels")
+    return len(labels)
+
+
+def check_sizes(path: Path, config: BertConfig) -> BertConfig:
+    """The config; ModelFileError where its sizes don't fit together."""
+    if config.hidden_size % config.num_attention_heads:
+        raise ModelFileError(
+            path,
+            f"hidden_size {config.hidden_size} is not a multiple of num_attention_heads "
+            f"{config.num_attention_heads}; copy the file anew",
+        )
+    if config.max_tokens < 3:
+        raise ModelFileError(
+            path,
+            f"max_position_embeddings is {config.max_position_embeddings}, which leaves no room "
+            "for a text; copy the file anew",
+        )
+    return config

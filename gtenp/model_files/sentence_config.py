@@ -97,8 +97,14 @@ class SentenceConfig:
         defaults = _read_defaults(folder / "config_sentence_transformers.json")
         path = folder / "modules.json"
         if not os.path.lexists(path):
-            return cls(**_read_transformer_settings(folder), **defaults)
-        modules = _read_modules(path)
+            return cls(**read_transformer_settings(folder), **defaults)
+        modules = read_modules(path)
+        if len(modules) < 2:
+            names = ", ".join(kind for kind, _ in modules) or "none"
+            raise UnsupportedModelError(
+                path,
+                f"has the modules {names}; gtenp runs Transformer, then Pooling; pick another one",
+            )
         (first, transformer_folder), (second, pooling_folder), *rest = modules
         if first != "Transformer" or second != "Pooling":
             raise UnsupportedModelError(
@@ -121,7 +127,7 @@ class SentenceConfig:
             heads=tuple(heads),
             transformer_folder=transformer_folder,
             module_folders=tuple(name for _, name in modules),
-            **_read_transformer_settings(folder / transformer_folder),
+            **read_transformer_settings(folder / transformer_folder),
             **defaults,
         )
 
@@ -188,8 +194,8 @@ _KINDS = {
 }
 
 
-def _read_modules(path: Path) -> list[tuple[str, str]]:
-    """Each module's kind and the path of its folder, in order; at least two."""
+def read_modules(path: Path) -> list[tuple[str, str]]:
+    """Each module's kind and the path of its folder, in order."""
     listed = read_json(path, MAX_SETTINGS)
     if not isinstance(listed, list):
         raise ModelFileError(path, "is not a JSON list; copy it anew")
@@ -210,11 +216,6 @@ def _read_modules(path: Path) -> list[tuple[str, str]]:
                 path, f"entry {index} has the path {shown(folder)}, not that of a folder within"
             )
         modules.append((kind, folder))
-    if len(modules) < 2:
-        found = ", ".join(kind for kind, _ in modules) or "none"
-        raise UnsupportedModelError(
-            path, f"has the modules {found}; gtenp runs Transformer, then Pooling; pick another one"
-        )
     return modules
 
 
@@ -240,20 +241,25 @@ def _read_dense(folder: Path) -> Dense:
     found.refuse_all_but("module_output_name", "sentence_embedding")
     found.refuse_all_but("use_residual", False)
     name = found.get("activation_function", "torch.nn.modules.activation.Tanh")
-    match = re.fullmatch(r"torch\.nn\.(?:modules\.(?:activation|linear)\.)?(\w+)", str(name))
-    if match is None or match[1] not in DENSE_ACTIVATIONS:
-        raise UnsupportedModelError(
-            found.path,
-            f"asks for the activation_function {shown(name)}; gtenp has torch.nn's "
-            f"{', '.join(DENSE_ACTIVATIONS)}; pick another model",
-        )
     return Dense(
         folder,
         found.positive_int("in_features"),
         found.positive_int("out_features"),
         found.boolean("bias", True),
-        match[1],
+        torch_activation(found.path, "activation_function", name),
     )
+
+
+def torch_activation(path: Path, key: str, name: object) -> str:
+    """The class of torch.nn that a file names; UnsupportedModelError where gtenp lacks it."""
+    match = re.fullmatch(r"torch\.nn\.(?:modules\.(?:activation|linear)\.)?(\w+)", str(name))
+    if match is None or match[1] not in DENSE_ACTIVATIONS:
+        raise UnsupportedModelError(
+            path,
+            f"asks for the {key} {shown(name)}; gtenp has torch.nn's "
+            f"{', '.join(DENSE_ACTIVATIONS)}; pick another model",
+        )
+    return match[1]
 
 
 def _read_layer_norm(folder: Path) -> LayerNorm:
@@ -275,15 +281,23 @@ _READERS: dict[str, Callable[[Path], Dense | LayerNorm | Normalize]] = {
 }
 
 
-def _read_transformer_settings(folder: Path) -> dict[str, Any]:
+# Of what task a Transformer module may be: its result's name in transformers, and here.
+_TASKS = {
+    "feature-extraction": ("last_hidden_state", "token_embeddings"),
+    "sequence-classification": ("logits", "scores"),
+}
+
+
+def read_transformer_settings(folder: Path, task: str = "feature-extraction") -> dict[str, Any]:
     """max_seq_length, in tokens, and do_lower_case of sentence_bert_config.json."""
     path = folder / "sentence_bert_config.json"
     if not os.path.lexists(path):
         return {}
     found = JsonObject(path)
-    found.refuse_all_but("transformer_task", "feature-extraction")
-    found.refuse_all_but("module_output_name", "token_embeddings")
-    text = {"method": "forward", "method_output_name": "last_hidden_state"}
+    output, name = _TASKS[task]
+    found.refuse_all_but("transformer_task", task)
+    found.refuse_all_but("module_output_name", name)
+    text = {"method": "forward", "method_output_name": output}
     found.refuse_all_but("modality_config", {"text": text})
     for key in _TRANSFORMER_ARGUMENTS:
         if found.get(key):
@@ -318,19 +332,13 @@ def _read_defaults(path: Path) -> dict[str, Any]:
     if not os.path.lexists(path):
         return {}
     found = JsonObject(path)
-    found.refuse_all_but("model_type", "SentenceTransformer")
-    prompts = found.get("prompts") or {}
-    if not isinstance(prompts, dict) or not all(
-        isinstance(prompt, str | None) for prompt in prompts.values()
-    ):
-        raise ModelFileError(path, "prompts is not an object of strings; copy it anew")
-    prompts = {name: prompt or "" for name, prompt in prompts.items()}
-    default = found.get("default_prompt_name")
-    if default is not None and default not in (*prompts, *EMPTY_PROMPTS):
-        raise ModelFileError(
+    if found.get("model_type") == "CrossEncoder":
+        raise UnsupportedModelError(
             path,
-            f"default_prompt_name is {shown(default)}, which prompts does not have; copy it anew",
+            "is a cross-encoder's, which scores two texts read together and has no sentence "
+            "vectors. gtenp.CrossEncoder and `gtenp rerank` open it",
         )
+    found.refuse_all_but("model_type", "SentenceTransformer")
     name = found.get("similarity_fn_name") or "cosine"
     if name not in SIMILARITY_NAMES:
         raise UnsupportedModelError(
@@ -338,11 +346,27 @@ def _read_defaults(path: Path) -> dict[str, Any]:
         )
     stated = found.get("truncate_dim") is not None
     return {
-        "prompts": prompts,
-        "default_prompt_name": default,
+        **read_prompts(found),
         "similarity_fn_name": name,
         "truncate_dim": found.positive_int("truncate_dim") if stated else None,
     }
+
+
+def read_prompts(found: JsonObject) -> dict[str, Any]:
+    """``prompts`` and ``default_prompt_name`` of config_sentence_transformers.json."""
+    prompts = found.get("prompts") or {}
+    if not isinstance(prompts, dict) or not all(
+        isinstance(prompt, str | None) for prompt in prompts.values()
+    ):
+        raise ModelFileError(found.path, "prompts is not an object of strings; copy it anew")
+    prompts = {name: prompt or "" for name, prompt in prompts.items()}
+    default = found.get("default_prompt_name")
+    if default is not None and default not in (*prompts, *EMPTY_PROMPTS):
+        raise ModelFileError(
+            found.path,
+            f"default_prompt_name is {shown(default)}, which prompts does not have; copy it anew",
+        )
+    return {"prompts": prompts, "default_prompt_name": default}
 
 
 # Models whose cards ask for prompts that their files don't state.

@@ -1,4 +1,6 @@
-"""BERT as its papers write it: read ``bert.py`` from top to bottom."""
+"""BERT as its papers write it: read ``bert.py`` from top to bottom, then ``variations.py`` for what
+other models change.
+"""
 
 from gtenp.reference.bert import ACTIVATIONS as ACTIVATIONS
 from gtenp.reference.bert import Array as Array

@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 def run_gtenp(embedder: Embedder, input_ids: Sequence[Int]) -> list[Values]:
     """Each text through the embedder's own float32 encoder."""
     return [
-        _values(embedder, list(embedder.encoder.hidden_states(pack([ids.tolist()]))))
+        _values(
+            embedder,
+            list(
+                embedder.encoder.hidden_states(
+                    pack([ids.tolist()], arithmetic=embedder.config.arithmetic)
+                )
+            ),
+        )
         for ids in input_ids
     ]
 

@@ -36,10 +36,11 @@ from gtenp.model_files.checkpoint import (
     astype,
     load_dense,
     load_layer_norm,
-    load_weights,
 )
 from gtenp.model_files.folders import new_file
+from gtenp.model_files.model import load_weights
 from gtenp.model_files.sentence_config import Dense, LayerNorm, Normalize, SentenceConfig
+from gtenp.reference import variations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -67,7 +68,7 @@ class Step(NamedTuple):
 STEPS = (
     Step("input_ids", "S", "the text's tokens, [CLS] and [SEP] included"),
     Step("token_type_ids", "S", "each token's segment; all 0 for a single text"),
-    Step("position_ids", "S", "0 to S - 1"),
+    Step("position_ids", "S", "0 to S - 1; RoBERTa's begin behind the padding token's id"),
     Step("embeddings.sum", "SH", "word + segment + position embedding"),
     Step("embeddings.output", "SH", "its layer norm: what layer 0 is given"),
     Step("layer.*.query", "ASD", "x Wᵀ + b, cut into heads"),
@@ -179,7 +180,7 @@ def token_ids(embedder: Embedder, texts: Sequence[str]) -> list[Int]:
 
 def trace(model: Model, input_ids: Int) -> Values:
     """One text's tokens through the reference: [S] -> every value, in the weights' dtype."""
-    return named(reference.forward(model.weights, model.config, input_ids), model)
+    return named(variations.forward(model.weights, model.config, input_ids), model)
 
 
 def named(steps: reference.Trace, model: Model) -> Values:

@@ -9,13 +9,12 @@ from places import DATA
 
 from gtenp.engine.batch import PackedBatch, pack
 from gtenp.engine.encoder import _MOST_KEPT, Encoder, _Workspace
-from gtenp.model_files.checkpoint import load_weights
-from gtenp.model_files.config import BertConfig
+from gtenp.model_files.model import load_weights, read_config
 from gtenp.tokenizer import Tokenizer
 
 
 def load(folder):
-    config = BertConfig.from_folder(folder)
+    config = read_config(folder)
     return Encoder(load_weights(folder, config), config)
 
 

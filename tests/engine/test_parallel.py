@@ -119,7 +119,9 @@ print(parallel.default_threads())
 def test_one_thread_around_a_call_bounds_that_call():
     embedder, seen = Embedder(DATA / "tiny"), []
     forward = embedder.encoder.forward
-    embedder.encoder.forward = lambda batch, threads: seen.append(threads) or forward(batch)
+    embedder.encoder.forward = lambda batch, threads, *others: (
+        seen.append(threads) or forward(batch, 1, *others)
+    )
     embedder.encode("long " * 60, truncate="silent")
     with threadpool_limits(1):
         embedder.encode("long " * 60, truncate="silent")
@@ -302,9 +304,9 @@ def test_threads_share_the_rows_of_a_batch_that_the_others_would_wait_for(texts,
     embedder, alone = Embedder(DATA / "tiny", threads=3), Embedder(DATA / "tiny", threads=1)
     forward, seen = embedder.encoder.forward, set()
 
-    def watched(batch, threads):
+    def watched(batch, threads, *others):
         seen.add(threads)
-        return forward(batch, threads)
+        return forward(batch, threads, *others)
 
     embedder.encoder.forward = watched
     found = embedder.encode(texts, truncate="silent")

@@ -7,7 +7,7 @@ from places import DATA
 
 from gtenp import Embedder, reference
 from gtenp.explain.explain import compare, explain
-from gtenp.model_files.checkpoint import load_weights
+from gtenp.model_files.model import load_weights
 
 TEXTS = ["hello world", "a quick sort of the world"]
 

@@ -7,14 +7,8 @@ from raw_safetensors import save_bfloat16
 from safetensors.numpy import load_file, save_file
 
 from gtenp.errors import ModelFileError, UnsupportedModelError
-from gtenp.model_files.checkpoint import (
-    astype,
-    is_finite,
-    load_weights,
-    read_safetensors,
-    weight_files,
-)
-from gtenp.model_files.config import BertConfig
+from gtenp.model_files.checkpoint import astype, is_finite, read_safetensors, weight_files
+from gtenp.model_files.model import load_weights, read_config
 
 
 def test_each_tensor_is_a_read_only_view_equal_to_what_safetensors_loads(tiny):
@@ -48,17 +42,17 @@ def test_bfloat16_is_widened_to_float32(tmp_path):
 
 def test_a_prefix_and_integer_position_ids_are_as_good(tiny):
     path = tiny / "model.safetensors"
-    expected = load_weights(DATA / "tiny", BertConfig.from_folder(tiny))
+    expected = load_weights(DATA / "tiny", read_config(tiny))
     tensors = {f"bert.{name}": tensor.copy() for name, tensor in load_file(path).items()}
     tensors["bert.embeddings.position_ids"] = np.arange(64)[None]
     save_file(tensors, path)
-    found = load_weights(tiny, BertConfig.from_folder(tiny))
+    found = load_weights(tiny, read_config(tiny))
     np.testing.assert_array_equal(found.layers[1].key.bias, expected.layers[1].key.bias)
 
 
 def test_old_names_of_a_layer_norm_are_as_good(tiny):
     path = tiny / "model.safetensors"
-    expected = load_weights(DATA / "tiny", BertConfig.from_folder(tiny))
+    expected = load_weights(DATA / "tiny", read_config(tiny))
     tensors = {
         name.replace("LayerNorm.weight", "LayerNorm.gamma").replace(
             "LayerNorm.bias", "LayerNorm.beta"
@@ -66,7 +60,7 @@ def test_old_names_of_a_layer_norm_are_as_good(tiny):
         for name, tensor in load_file(path).items()
     }
     save_file(tensors, path)
-    found = load_weights(tiny, BertConfig.from_folder(tiny))
+    found = load_weights(tiny, read_config(tiny))
     np.testing.assert_array_equal(found.embeddings_norm.weight, expected.embeddings_norm.weight)
     np.testing.assert_array_equal(
         found.layers[1].output_norm.bias, expected.layers[1].output_norm.bias
@@ -81,7 +75,7 @@ def test_heads_and_buffers_are_left_aside_by_name(tiny):
         "embeddings.position_ids": np.arange(64)[None],
     }
     save_file({**load_file(path), **extra}, path)
-    assert load_weights(tiny, BertConfig.from_folder(tiny)).ignored == (
+    assert load_weights(tiny, read_config(tiny)).ignored == (
         "cls.predictions.bias",
         "embeddings.position_ids",
         "pooler.dense.weight",
@@ -91,7 +85,7 @@ def test_heads_and_buffers_are_left_aside_by_name(tiny):
 def test_a_layer_that_the_config_does_not_know_of_is_an_error(edit_json):
     folder = edit_json("config.json", num_hidden_layers=1)
     with pytest.raises(ModelFileError, match=r"has encoder\.layer\.1\.\S+, for which the model"):
-        load_weights(folder, BertConfig.from_folder(folder))
+        load_weights(folder, read_config(folder))
 
 
 @pytest.mark.parametrize(
@@ -101,7 +95,7 @@ def test_a_tensor_under_two_names_is_an_error(tiny, double):
     path = tiny / "model.safetensors"
     save_file({**load_file(path), double: np.ones(32, np.float32)}, path)
     with pytest.raises(ModelFileError, match=r"gives embeddings\.LayerNorm\.weight a second time"):
-        load_weights(tiny, BertConfig.from_folder(tiny))
+        load_weights(tiny, read_config(tiny))
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, "bfloat16"])
@@ -116,7 +110,7 @@ def test_a_weight_that_is_no_number_is_named(tiny, dtype, value):
     else:
         save_file({key: tensor.astype(dtype) for key, tensor in tensors.items()}, path)
     with pytest.raises(ModelFileError, match=rf"{name} holds NaN or infinity"):
-        load_weights(tiny, BertConfig.from_folder(tiny))
+        load_weights(tiny, read_config(tiny))
 
 
 @pytest.mark.parametrize("value", [1e30, -1e30, 65504.0])
@@ -130,7 +124,7 @@ def test_a_tensor_of_whole_numbers_in_a_weights_place_is_an_error(tiny):
     tensors["encoder.layer.0.output.dense.bias"] = np.ones(32, np.int8)
     save_file(tensors, path)
     with pytest.raises(ModelFileError, match=r"output\.dense\.bias has dtype int8; wanted floats"):
-        load_weights(tiny, BertConfig.from_folder(tiny))
+        load_weights(tiny, read_config(tiny))
 
 
 # ── several files ────────────────────────────────────────────────────────────────────────────────
@@ -154,8 +148,8 @@ def sharded(tiny):
 
 
 def test_a_model_in_several_files_is_read_by_its_index(sharded):
-    expected = load_weights(DATA / "tiny", BertConfig.from_folder(DATA / "tiny"))
-    found = load_weights(sharded, BertConfig.from_folder(sharded))
+    expected = load_weights(DATA / "tiny", read_config(DATA / "tiny"))
+    found = load_weights(sharded, read_config(sharded))
     np.testing.assert_array_equal(found.word_embeddings, expected.word_embeddings)
     np.testing.assert_array_equal(found.layers[1].key.weight, expected.layers[1].key.weight)
 
@@ -167,13 +161,13 @@ def test_a_tensor_in_two_files_is_an_error(sharded):
     with pytest.raises(
         ModelFileError, match=r"-of-00002.*gives embeddings\.LayerNorm\.bias a second"
     ):
-        load_weights(sharded, BertConfig.from_folder(sharded))
+        load_weights(sharded, read_config(sharded))
 
 
 def test_a_missing_file_of_several_is_named(sharded):
     (sharded / "model-00002-of-00002.safetensors").unlink()
     with pytest.raises(ModelFileError, match=r"model-00002-of-00002\.safetensors: can't be read"):
-        load_weights(sharded, BertConfig.from_folder(sharded))
+        load_weights(sharded, read_config(sharded))
 
 
 @pytest.mark.parametrize(
@@ -186,7 +180,7 @@ def test_an_index_that_names_a_file_elsewhere_is_an_error(sharded, name):
     with pytest.raises(
         ModelFileError, match=r"index\.json: names .* not a .safetensors file beside it"
     ):
-        load_weights(sharded, BertConfig.from_folder(sharded))
+        load_weights(sharded, read_config(sharded))
 
 
 def test_parts_are_read_in_the_order_of_their_names(tmp_path):
@@ -200,19 +194,19 @@ def test_parts_are_read_in_the_order_of_their_names(tmp_path):
 def test_an_index_without_a_map_is_an_error(sharded, index):
     (sharded / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(ModelFileError, match="has no weight_map"):
-        load_weights(sharded, BertConfig.from_folder(sharded))
+        load_weights(sharded, read_config(sharded))
 
 
 def test_a_pickle_is_refused_with_the_reason_and_the_way(tiny):
     (tiny / "model.safetensors").rename(tiny / "pytorch_model.bin")
     with pytest.raises(UnsupportedModelError, match=rf"run any code .*gtenp convert {tiny} reads"):
-        load_weights(tiny, BertConfig.from_folder(tiny))
+        load_weights(tiny, read_config(tiny))
 
 
 def test_a_folder_without_weights_says_so(tiny):
     (tiny / "model.safetensors").unlink()
     with pytest.raises(ModelFileError, match=r"model\.safetensors: is missing"):
-        load_weights(tiny, BertConfig.from_folder(tiny))
+        load_weights(tiny, read_config(tiny))
 
 
 # ── missing and damaged ──────────────────────────────────────────────────────────────────────────
@@ -224,7 +218,7 @@ def test_a_missing_tensor_is_named(tiny):
     del tensors["encoder.layer.1.output.dense.bias"]
     save_file(tensors, path)
     with pytest.raises(ModelFileError, match=r"lacks the tensor encoder\.layer\.1\.output\.dense"):
-        load_weights(tiny, BertConfig.from_folder(tiny))
+        load_weights(tiny, read_config(tiny))
 
 
 def test_a_shape_that_contradicts_the_config_names_both(edit_json):
@@ -233,7 +227,7 @@ def test_a_shape_that_contradicts_the_config_names_both(edit_json):
         ModelFileError,
         match=r"intermediate\.dense\.weight has shape \(64, 32\), config",
     ):
-        load_weights(folder, BertConfig.from_folder(folder))
+        load_weights(folder, read_config(folder))
 
 
 @pytest.mark.parametrize(
@@ -263,6 +257,6 @@ def test_a_missing_file_is_named(tiny):
 
 
 def test_astype_converts_every_array(tiny):
-    doubles = astype(load_weights(tiny, BertConfig.from_folder(tiny)), np.float64)
+    doubles = astype(load_weights(tiny, read_config(tiny)), np.float64)
     assert doubles.word_embeddings.dtype == np.float64
     assert doubles.layers[1].output_norm.bias.dtype == np.float64

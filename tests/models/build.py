@@ -39,7 +39,7 @@ def build(model: Model, parent: Path, words: list[str]) -> Path:
     if model.defaults is not None:
         _write_json(folder / "config_sentence_transformers.json", model.defaults)
     if model.pooling is not None:
-        _write_modules(folder, model, config["hidden_size"], seed)
+        _write_modules(folder, model, hidden_size(config), seed)
     return folder
 
 
@@ -51,19 +51,84 @@ def built(name: str, parent: Path) -> Path:
     )
 
 
+def hidden_size(config: dict[str, Any]) -> int:
+    """The width, under either family's name."""
+    width: int = config["dim" if config["model_type"] == "distilbert" else "hidden_size"]
+    return width
+
+
+# BERT's names for DistilBERT's sizes.
+DISTILBERT_SIZES = {
+    "hidden_size": "dim",
+    "intermediate_size": "hidden_dim",
+    "num_hidden_layers": "n_layers",
+    "num_attention_heads": "n_heads",
+}
+
+
 def shrunk(config: dict[str, Any], vocab_size: int) -> dict[str, Any]:
     """The same configuration with 2 layers and 4 numbers a head."""
-    hidden = 4 * config["num_attention_heads"]
+    names = DISTILBERT_SIZES if config["model_type"] == "distilbert" else {}
+    hidden = 4 * config[names.get("num_attention_heads", "num_attention_heads")]
     sizes = {"hidden_size": hidden, "intermediate_size": 2 * hidden, "num_hidden_layers": 2}
-    return {**config, **sizes, "vocab_size": vocab_size}
+    ours = {names.get(name, name): size for name, size in sizes.items()}
+    return {**config, **ours, "vocab_size": vocab_size}
+
+
+def family_tensors(config: dict[str, Any], seed: int) -> dict[str, np.ndarray]:
+    """Every tensor of the encoder under its family's names."""
+    if config["model_type"] != "distilbert":
+        return random_tensors(config, seed)
+    as_bert = {bert: config[ours] for bert, ours in DISTILBERT_SIZES.items()}
+    tensors = random_tensors({**config, **as_bert, "type_vocab_size": 1}, seed)
+    del tensors["embeddings.token_type_embeddings.weight"]
+    return {_distilbert_name(name): tensor for name, tensor in tensors.items()}
+
+
+def _distilbert_name(name: str) -> str:
+    for bert, ours in {
+        "encoder.layer": "transformer.layer",
+        "attention.self.query": "attention.q_lin",
+        "attention.self.key": "attention.k_lin",
+        "attention.self.value": "attention.v_lin",
+        "attention.output.dense": "attention.out_lin",
+        "attention.output.LayerNorm": "sa_layer_norm",
+        "intermediate.dense": "ffn.lin1",
+        "output.dense": "ffn.lin2",
+        "output.LayerNorm": "output_layer_norm",
+    }.items():
+        name = name.replace(bert, ours)
+    return name
+
+
+def classifier_tensors(model_type: str, hidden: int, labels: int, seed: int) -> dict[str, Any]:
+    """A cross-encoder's head under its family's names; BERT's pooler has the encoder's prefix."""
+    random = np.random.RandomState(seed + 3)
+    names = {"bert": ("bert.pooler.dense", "classifier"),
+             "distilbert": ("pre_classifier", "classifier")}  # fmt: skip
+    dense, output = names.get(model_type, ("classifier.dense", "classifier.out_proj"))
+    return {
+        f"{dense}.weight": random.normal(0, 0.3, (hidden, hidden)).astype(np.float32),
+        f"{dense}.bias": random.normal(0, 0.3, hidden).astype(np.float32),
+        f"{output}.weight": random.normal(0, 0.5, (labels, hidden)).astype(np.float32),
+        f"{output}.bias": random.normal(0, 0.5, labels).astype(np.float32),
+    }
+
+
+PREFIXES = {"bert": "bert.", "distilbert": "distilbert."}  # of a file with a head; else "roberta."
 
 
 def _write_weights(folder: Path, model: Model, config: dict[str, Any], seed: int) -> None:
-    hidden = config["hidden_size"]
-    tensors = random_tensors(config, seed)
+    hidden = hidden_size(config)
+    tensors = family_tensors(config, seed)
     random = np.random.RandomState(seed + 1)
-    tensors["pooler.dense.weight"] = random.standard_normal((hidden, hidden)).astype(np.float32)
-    tensors["pooler.dense.bias"] = random.standard_normal(hidden).astype(np.float32)
+    if config["model_type"] != "distilbert" and model.labels is None:
+        tensors["pooler.dense.weight"] = random.standard_normal((hidden, hidden)).astype(np.float32)
+        tensors["pooler.dense.bias"] = random.standard_normal(hidden).astype(np.float32)
+    if model.labels is not None:
+        prefix = PREFIXES.get(config["model_type"], "roberta.")
+        tensors = {f"{prefix}{name}": tensor for name, tensor in tensors.items()}
+        tensors |= classifier_tensors(config["model_type"], hidden, model.labels, seed)
     if model.tensor_names == "prefixed":
         tensors = {f"bert.{name}": tensor for name, tensor in tensors.items()}
         tensors["cls.predictions.bias"] = np.zeros(config["vocab_size"], np.float32)

@@ -37,6 +37,31 @@ def bert(hidden_size: int, layers: int, **changes: Any) -> dict[str, Any]:
     return {**_BERT, **sizes, **changes}
 
 
+def distilbert(layers: int = 6, **changes: Any) -> dict[str, Any]:
+    return {
+        "activation": "gelu",
+        "architectures": ["DistilBertModel"],
+        "dim": 768,
+        "hidden_dim": 3072,
+        "max_position_embeddings": 512,
+        "model_type": "distilbert",
+        "n_heads": 12,
+        "n_layers": layers,
+        "pad_token_id": 0,
+        "sinusoidal_pos_embds": False,
+        "tie_weights_": True,
+        "vocab_size": 30522,
+        **changes,
+    }
+
+
+def xlm_roberta(hidden_size: int, layers: int, **changes: Any) -> dict[str, Any]:
+    sizes = {"max_position_embeddings": 514, "type_vocab_size": 1, "vocab_size": 250002}
+    tokens = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2, "layer_norm_eps": 1e-5}
+    family = {"model_type": "xlm-roberta", "architectures": ["XLMRobertaModel"]}
+    return {**bert(hidden_size, layers), **sizes, **tokens, **family, **changes}
+
+
 MEAN = {"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}
 CLS = {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
 SEARCH = "Represent this sentence for searching relevant passages: "
@@ -61,6 +86,7 @@ class Model:
     tensor_names: str = "plain"  # or "prefixed", with heads, or "old": gamma and beta
     new_class_paths: bool = False
     shards: int = 1
+    labels: int | None = None  # a cross-encoder's
 
 
 def _max(length: int, do_lower_case: bool = False) -> dict[str, Any]:
@@ -107,6 +133,15 @@ PUBLISHED = [
         CLS,
         after=("Dense", "Normalize"),
         transformer=_max(256),
+        dense={"bias": True, "activation_function": "torch.nn.modules.activation.Tanh"},
+        lowercase=False,
+    ),
+    Model("sentence-transformers/multi-qa-distilbert-cos-v1", distilbert()),
+    Model(
+        "sentence-transformers/distiluse-base-multilingual-cased-v2",
+        distilbert(vocab_size=119547),
+        after=("Dense",),
+        transformer=_max(128),
         dense={"bias": True, "activation_function": "torch.nn.modules.activation.Tanh"},
         lowercase=False,
     ),
@@ -197,8 +232,55 @@ FORMS = [
     Model("lowered-before-a-cased-tokenizer", _SMALL, transformer=_max(64, True), lowercase=False),
 ]  # fmt: skip
 
-CROSS_ENCODER = Model(
-    "cross-encoder/all-MiniLM-with-a-classifier",
-    bert(384, 6, architectures=["BertForSequenceClassification"]),
-    tensor_names="prefixed",
-)
+IDENTITY = "torch.nn.modules.linear.Identity"
+
+CROSS_ENCODERS = [
+    Model(
+        "cross-encoder/ms-marco-MiniLM-L6-v2",
+        bert(
+            384,
+            6,
+            architectures=["BertForSequenceClassification"],
+            id2label={"0": "LABEL_0"},
+            sentence_transformers={"activation_fn": IDENTITY, "version": "4.1.0"},
+        ),
+        None,
+        labels=1,
+    ),
+    Model(
+        "cross-encoder/ms-marco-TinyBERT-L2-v2",
+        bert(
+            128,
+            2,
+            num_attention_heads=2,
+            architectures=["BertForSequenceClassification"],
+            id2label={"0": "LABEL_0"},
+            sbert_ce_default_activation_function=IDENTITY,
+        ),
+        None,
+        labels=1,
+    ),
+    Model(
+        "a-sigmoid-by-default",
+        bert(384, 2, architectures=["BertForSequenceClassification"], id2label={"0": "LABEL_0"}),
+        None,
+        labels=1,
+    ),
+    Model(
+        "three-labels",
+        bert(
+            384,
+            2,
+            architectures=["BertForSequenceClassification"],
+            id2label={"0": "contradiction", "1": "entailment", "2": "neutral"},
+        ),
+        None,
+        labels=3,
+    ),
+    Model(
+        "distilbert-with-two-labels",
+        distilbert(2, architectures=["DistilBertForSequenceClassification"]),
+        None,
+        labels=2,
+    ),
+]

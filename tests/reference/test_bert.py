@@ -3,8 +3,8 @@ import pytest
 from golden import FLOAT64_TOLERANCE, HIDDEN_TOLERANCE, Golden
 
 from gtenp import reference
-from gtenp.model_files.checkpoint import astype, load_weights
-from gtenp.model_files.config import BertConfig
+from gtenp.model_files.checkpoint import astype
+from gtenp.model_files.model import load_weights, read_config
 from gtenp.tokenizer import Tokenizer
 
 
@@ -13,7 +13,7 @@ from gtenp.tokenizer import Tokenizer
 )
 def test_pairs_through_the_tiny_model_equal_torch_at_every_level(tiny, dtype, tolerance):
     golden = Golden("tiny").arrays
-    config = BertConfig.from_folder(tiny)
+    config = read_config(tiny)
     weights = astype(load_weights(tiny, config), dtype)
     for row, mask in enumerate(golden["attention_mask"].astype(bool)):
         trace = reference.forward(
@@ -31,7 +31,7 @@ def test_pairs_through_the_tiny_model_equal_torch_at_every_level(tiny, dtype, to
 
 def test_gte_smalls_shape_in_float64_equals_torch_at_all_13_levels(gte_small):
     golden = Golden("gte-small")
-    config = BertConfig.from_folder(gte_small)
+    config = read_config(gte_small)
     ids = Tokenizer.from_folder(gte_small)(golden.facts["traced"][2])["input_ids"]
     weights = astype(load_weights(gte_small, config), np.float64)
     states = np.stack(reference.forward(weights, config, np.array(ids)).hidden_states)

@@ -17,15 +17,15 @@ from batches import load
 from convert import load_bert
 
 from gtenp import BertModel, reference
-from gtenp.model_files.checkpoint import astype, load_weights
-from gtenp.model_files.config import BertConfig
+from gtenp.model_files.checkpoint import astype
+from gtenp.model_files.model import load_weights, read_config
 
 
 def main(folder: Path, texts: Path) -> dict[str, dict[str, list[float]]]:
     """Over the texts named "check": runtime -> the largest and the root mean square error,
     each of the L + 1 hidden states.
     """
-    config = BertConfig.from_folder(folder)
+    config = read_config(folder)
     weights = astype(load_weights(folder, config), np.float64)
     ours, theirs = BertModel.from_pretrained(folder), load_bert(folder, "sdpa")
     largest: dict[str, list] = {"gtenp": [], "torch": []}

@@ -185,10 +185,10 @@ def sentence_transformers(files: Files, threads: int, lanes: int) -> Embed:
 def reference(files: Files, threads: int, lanes: int) -> Embed:  # noqa: ARG001
     """gtenp's reference/bert.py in float64: what all others are compared with."""
     from gtenp import reference
-    from gtenp.model_files.checkpoint import astype, load_weights
-    from gtenp.model_files.config import BertConfig
+    from gtenp.model_files.checkpoint import astype
+    from gtenp.model_files.model import load_weights, read_config
 
-    config = BertConfig.from_folder(files.folder)
+    config = read_config(files.folder)
     weights = astype(load_weights(files.folder, config), np.float64)
 
     def embed(batch: list[Text]) -> np.ndarray:
@@ -206,9 +206,9 @@ def limit(files: Files, threads: int, lanes: int) -> Embed:  # noqa: ARG001
     when all the rest of the model costs no time. Its vectors mean nothing.
     """
     from gtenp.measure.speed import MatrixProducts
-    from gtenp.model_files.config import BertConfig
+    from gtenp.model_files.model import read_config
 
-    config = BertConfig.from_folder(files.folder)
+    config = read_config(files.folder)
     products = MatrixProducts(config)
 
     def embed(batch: list[Text]) -> np.ndarray:
