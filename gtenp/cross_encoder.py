@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gtenp.arguments import as_texts, check_device, understands, whole_number
 from gtenp.engine.batch import pack
 from gtenp.engine.encoder import Encoder
-from gtenp.engine.parallel import blas_threads
+from gtenp.engine.parallel import blas_threads, default_threads
 from gtenp.engine.pooling import DENSE_ACTIVATIONS, dense
 from gtenp.engine.schedule import run_batches
 from gtenp.errors import InputError, ModelFileError, UnsupportedModelError
-from gtenp.loading import load_tokenizer
+from gtenp.loading import CALL_OPTIONS, CONSTRUCTOR_OPTIONS, TO_TENSOR, load_tokenizer
 from gtenp.model_files import hub
 from gtenp.model_files.cross_encoder_config import is_cross_encoder, read_cross_encoder_config
 from gtenp.model_files.model import load_classifier, load_weights, read_config
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from gtenp.engine.kernels import Float32
 
+_LEAST_LENGTH = 5  # the special tokens around a pair, and a token of it
+
 # Pairs whose tokens are counted in one call of the tokenizer.
 _PAIRS_AT_ONCE = 256
 
@@ -32,20 +35,39 @@ class CrossEncoder:
 
     A reranker such as "cross-encoder/ms-marco-MiniLM-L6-v2" or "BAAI/bge-reranker-base": better
     than an Embedder's vectors, and slower, since every pair goes through the model.
-    ``name_or_path`` and ``threads`` are those of Embedder.
+    ``name_or_path``, ``threads`` and the options of loading are those of Embedder.
 
-    ``max_seq_length``, in tokens of both texts together, ``prompts`` and ``default_prompt_name``
-    are what the model's files say, and may be set.
+    ``max_seq_length``, in tokens of both texts together, is the lesser of what the model's files
+    say and ``max_length``; it may be set. So may ``prompts`` and ``default_prompt_name``, and
+    ``activation_fn``, which takes the logits as that of ``predict`` does.
 
     ModelNotFoundError where the model can't be had; ModelFileError and UnsupportedModelError where
     its folder is damaged or asks for what gtenp does not do.
     """
 
+    @understands({"model_name_or_path": "name_or_path"}, **CONSTRUCTOR_OPTIONS)
     def __init__(
-        self, name_or_path: str | Path, *, revision: str | None = None, threads: int | None = None
+        self,
+        name_or_path: str | Path,
+        *,
+        revision: str | None = None,
+        threads: int | None = None,
+        max_length: int | None = None,
+        activation_fn: Callable[[Float32], Any] | None = None,
+        device: str | None = None,
+        cache_folder: str | Path | None = None,
+        local_files_only: bool = False,
+        token: bool | str | None = None,
     ) -> None:
+        check_device(device)
         self.threads = threads
-        self.folder = hub.resolve(name_or_path, revision=revision)
+        self.folder = hub.resolve(
+            name_or_path,
+            revision=revision,
+            cache_folder=cache_folder,
+            local_files_only=local_files_only,
+            token=token,
+        )
         if not is_cross_encoder(self.folder):
             raise UnsupportedModelError(
                 self.folder / "config.json",
@@ -63,19 +85,46 @@ class CrossEncoder:
         self.activation = settings.activation or usual  # by the name of torch.nn's class
         self.prompts = settings.prompts
         self.default_prompt_name = settings.default_prompt_name
+        self.activation_fn = activation_fn
         self.max_seq_length = min(
             settings.max_seq_length or self.tokenizer.model_max_length, self.config.max_tokens
         )
+        if max_length is not None:
+            self.max_seq_length = max_length
 
+    @property
+    def threads(self) -> int:
+        """How many threads ``predict`` uses. May be set; None for the default, as Embedder's."""
+        return self._threads or default_threads()
+
+    @threads.setter
+    def threads(self, count: int | None) -> None:
+        self._threads = None if count is None else whole_number("threads", count, 1)
+
+    @property
+    def max_seq_length(self) -> int:
+        """Tokens kept of a pair, special tokens included. May be set."""
+        return self._max_seq_length
+
+    @max_seq_length.setter
+    def max_seq_length(self, length: int) -> None:
+        self._max_seq_length = whole_number(
+            "max_seq_length", length, _LEAST_LENGTH, self.config.max_tokens
+        )
+
+    @understands({"sentences": "inputs"}, **CALL_OPTIONS)
     def predict(
         self,
         inputs: Sequence[Sequence[str]],
         prompt_name: str | None = None,
         prompt: str | None = None,
         batch_size: int | None = None,
-        show_progress_bar: bool = False,
+        show_progress_bar: bool | None = False,
         activation_fn: Callable[[Float32], Any] | None = None,
-        apply_softmax: bool = False,
+        apply_softmax: bool | None = False,
+        convert_to_numpy: bool = True,
+        convert_to_tensor: bool = False,
+        device: str | None = None,
     ) -> Any:
         """Score pairs of texts: n pairs -> float32 [n], or [n, labels] where the model has several
         labels; one pair -> its score alone.
@@ -88,10 +137,14 @@ class CrossEncoder:
         ``activation_fn`` takes the logits, float32 [n, labels], in place of what the model's files
         ask for (``activation``): a sigmoid for some rerankers, nothing for others, whose scores
         then have no bounds. ``apply_softmax`` makes the scores of several labels sum to 1.
+        ``convert_to_numpy`` False gives a list.
 
         InputError names the place of what is no pair of str; ModelFileError where the weights give
         no finite numbers.
         """
+        TO_TENSOR.refuse("convert_to_tensor", convert_to_tensor)
+        check_device(device)
+        batch_size = None if batch_size is None else whole_number("batch_size", batch_size, 1)
         pairs, single = _read_pairs(inputs)
         prompt = self._choose_prompt(prompt_name, prompt)
         lengths = self._lengths(pairs, prompt)
@@ -111,20 +164,23 @@ class CrossEncoder:
             lengths,
             self.threads,
             max_sequences=batch_size,
-            show_progress_bar=show_progress_bar,
+            show_progress_bar=bool(show_progress_bar),
         )
         if not np.isfinite(logits).all():
             raise ModelFileError(
                 self.transformer_folder / "model.safetensors",
                 "gives scores that are not finite; copy the file anew",
             )
-        scores = self._activated(logits, activation_fn)
+        scores = self._activated(logits, activation_fn or self.activation_fn)
         if self.num_labels == 1 and scores.ndim > 1:
             scores = scores[:, 0].copy()
         if apply_softmax and scores.ndim > 1:
             scores = softmax(scores)
-        return scores[0] if single else scores
+        if single:
+            return scores[0]
+        return scores if convert_to_numpy else list(scores)
 
+    @understands({}, **CALL_OPTIONS)
     def rank(
         self,
         query: str,
@@ -134,22 +190,25 @@ class CrossEncoder:
         prompt_name: str | None = None,
         prompt: str | None = None,
         batch_size: int | None = None,
-        show_progress_bar: bool = False,
+        show_progress_bar: bool | None = False,
         activation_fn: Callable[[Float32], Any] | None = None,
     ) -> list[dict[str, Any]]:
         """Score documents for a query: at most ``top_k`` of {"corpus_id", "score"}, best first,
         and with ``return_documents`` their "text"; of equal scores the earlier document first.
 
-        InputError where the model has several labels, whose scores have no order.
+        InputError where the model has several labels, whose scores have no order, and where one
+        text or the other is no str.
         """
         if self.num_labels != 1:
             raise InputError(
                 f"rank: the model has {self.num_labels} labels, whose scores have no order; "
                 "predict gives them all"
             )
-        if top_k is not None and (not isinstance(top_k, int) or top_k < 1):
-            raise InputError(f"top_k: {top_k!r}; wanted a whole number from 1, or None")
-        texts = list(documents)
+        if top_k is not None:
+            top_k = whole_number("top_k", top_k, 1)
+        if isinstance(documents, str) or not isinstance(query, str):
+            raise InputError("rank: wanted one query, a str, and a list of documents")
+        texts = as_texts("documents", documents)
         scores = self.predict(
             [(query, text) for text in texts],
             prompt_name,

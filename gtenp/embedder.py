@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from gtenp.arguments import Foreign, as_texts, check_device, understands, whole_number
+from gtenp.arguments import as_texts, check_device, understands, whole_number
 from gtenp.engine.batch import pack
 from gtenp.engine.encoder import Encoder
 from gtenp.engine.parallel import blas_threads, default_threads
@@ -31,7 +31,7 @@ from gtenp.errors import (
     TruncationWarning,
     UnsupportedModelError,
 )
-from gtenp.loading import load_tokenizer
+from gtenp.loading import CALL_OPTIONS, CONSTRUCTOR_OPTIONS, TO_TENSOR, load_tokenizer
 from gtenp.model_files import hub
 from gtenp.model_files.checkpoint import load_dense, load_layer_norm
 from gtenp.model_files.config import BertConfig
@@ -57,36 +57,6 @@ if TYPE_CHECKING:
 _TEXTS_AT_ONCE = 256
 
 
-# sentence-transformers' options that ask for what gtenp has not, beside those that it takes.
-_NOTHING_HANDED_ON = Foreign(
-    (None, {}), "nothing is handed on to transformers; change the model's own files instead"
-)
-_CONSTRUCTOR_OPTIONS = {
-    "modules": Foreign((None,), "a model is read from a folder; pass its path or a name"),
-    "backend": Foreign((None, "torch"), "gtenp computes with NumPy alone; leave backend out"),
-    "trust_remote_code": Foreign(
-        (None, False), "gtenp runs no code that comes with a model; leave trust_remote_code out"
-    ),
-    "use_auth_token": Foreign((None,), "it is called token today; pass token= instead"),
-    "model_card_data": Foreign((None,), "gtenp writes no model cards; leave it out"),
-    "model_kwargs": _NOTHING_HANDED_ON,
-    "config_kwargs": _NOTHING_HANDED_ON,
-    "processor_kwargs": _NOTHING_HANDED_ON,
-    "tokenizer_kwargs": _NOTHING_HANDED_ON,
-}
-_ONE_PROCESS = "gtenp works in threads, not in processes; Embedder(…, threads=…) says in how many"
-_ENCODE_OPTIONS = {
-    "pool": Foreign((None,), _ONE_PROCESS),
-    "chunk_size": Foreign((None,), _ONE_PROCESS),
-    "num_workers": Foreign((None, 0), _ONE_PROCESS),
-    "processing_kwargs": _NOTHING_HANDED_ON,
-    "task": Foreign(
-        (None, "query", "document"), "the models that gtenp runs know no tasks; leave task out"
-    ),
-}
-_TO_TENSOR = Foreign(
-    (None, False), "gtenp has no torch; torch.from_numpy(embedder.encode(…)) makes a tensor"
-)
 _OF_PAIRS = "; a vector is of one text: gtenp.CrossEncoder scores pairs"
 
 
@@ -112,7 +82,7 @@ class Embedder:
     its folder is damaged or asks for what gtenp does not do.
     """
 
-    @understands({"model_name_or_path": "name_or_path"}, **_CONSTRUCTOR_OPTIONS)
+    @understands({"model_name_or_path": "name_or_path"}, **CONSTRUCTOR_OPTIONS)
     def __init__(
         self,
         name_or_path: str | Path,
@@ -241,7 +211,7 @@ class Embedder:
 
     get_sentence_embedding_dimension = get_embedding_dimension  # its older name
 
-    @understands({"inputs": "sentences"}, **_ENCODE_OPTIONS)
+    @understands({"inputs": "sentences"}, **CALL_OPTIONS)
     def encode(
         self,
         sentences: str | Iterable[str],
@@ -295,7 +265,7 @@ class Embedder:
         weights give no finite numbers.
         """
         _check_options(output_value, precision, truncate)
-        _TO_TENSOR.refuse("convert_to_tensor", convert_to_tensor)
+        TO_TENSOR.refuse("convert_to_tensor", convert_to_tensor)
         check_device(device)
         batch_size = _count("batch_size", batch_size)
         truncate_dim = _count("truncate_dim", truncate_dim) or self.truncate_dim

@@ -1,10 +1,13 @@
-"""What Embedder and CrossEncoder load alike."""
+"""What Embedder and CrossEncoder do alike: a tokenizer that fits its model, and what of
+sentence-transformers' options is refused.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gtenp.arguments import Foreign
 from gtenp.errors import ModelFileError
 from gtenp.tokenizer import Tokenizer
 from gtenp.tokenizer.files import read_folder
@@ -13,6 +16,37 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gtenp.model_files.config import BertConfig
+
+# sentence-transformers' options that ask for what gtenp has not, beside those that it takes.
+_NOTHING_HANDED_ON = Foreign(
+    (None, {}), "nothing is handed on to transformers; change the model's own files instead"
+)
+CONSTRUCTOR_OPTIONS = {
+    "modules": Foreign((None,), "a model is read from a folder; pass its path or a name"),
+    "backend": Foreign((None, "torch"), "gtenp computes with NumPy alone; leave backend out"),
+    "trust_remote_code": Foreign(
+        (None, False), "gtenp runs no code that comes with a model; leave trust_remote_code out"
+    ),
+    "use_auth_token": Foreign((None,), "it is called token today; pass token= instead"),
+    "model_card_data": Foreign((None,), "gtenp writes no model cards; leave it out"),
+    "model_kwargs": _NOTHING_HANDED_ON,
+    "config_kwargs": _NOTHING_HANDED_ON,
+    "processor_kwargs": _NOTHING_HANDED_ON,
+    "tokenizer_kwargs": _NOTHING_HANDED_ON,
+}
+_ONE_PROCESS = "gtenp works in threads, not in processes; threads= at loading says in how many"
+CALL_OPTIONS = {
+    "pool": Foreign((None,), _ONE_PROCESS),
+    "chunk_size": Foreign((None,), _ONE_PROCESS),
+    "num_workers": Foreign((None, 0), _ONE_PROCESS),
+    "processing_kwargs": _NOTHING_HANDED_ON,
+    "task": Foreign(
+        (None, "query", "document"), "the models that gtenp runs know no tasks; leave task out"
+    ),
+}
+TO_TENSOR = Foreign(
+    (None, False), "gtenp has no torch; torch.from_numpy makes a tensor of what this returns"
+)
 
 
 def load_tokenizer(folder: Path, config: BertConfig, do_lower_case: bool) -> Tokenizer:

@@ -161,7 +161,7 @@ def test_rank_of_several_labels_is_refused(folders):
 
 @pytest.mark.parametrize("top_k", [0, -1, 1.5, "3"])
 def test_a_top_k_that_is_no_count_is_refused(reranker, top_k):
-    with pytest.raises(InputError, match=r"top_k: .* wanted a whole number from 1, or None"):
+    with pytest.raises(InputError, match=r"top_k: .* wanted a whole number from 1"):
         reranker.rank("hello", TEXTS, top_k=top_k)
 
 
@@ -249,3 +249,55 @@ def test_a_folder_as_sentence_transformers_6_saves_it_gives_the_same_scores(
 
 def test_it_is_a_public_name():
     assert gtenp.CrossEncoder is CrossEncoder
+
+
+# ── calls that people have in their code ─────────────────────────────────────────────────────────
+
+
+def test_the_options_of_sentence_transformers_are_taken_where_they_change_nothing(folders):
+    model = CrossEncoder(
+        model_name_or_path=folders[RERANKER], device="cpu", max_length=64, backend="torch"
+    )
+    assert model.max_seq_length == 64
+    expected = model.predict(PAIRS[:3])
+    found = model.predict(
+        sentences=PAIRS[:3], batch_size=32, show_progress_bar=None, convert_to_tensor=False,
+        device="cpu", num_workers=0,
+    )  # fmt: skip
+    np.testing.assert_array_equal(found, expected)
+    assert model.predict(PAIRS[:3], convert_to_numpy=False) == list(expected)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"convert_to_tensor": True}, "convert_to_tensor=True: gtenp has no torch"),
+        ({"device": "cuda"}, "device='cuda': gtenp computes on the CPU alone"),
+        ({"pool": {}}, "pool={}: gtenp works in threads"),
+        ({"batch_size": 0}, "batch_size: 0; wanted a whole number from 1"),
+    ],
+)
+def test_what_would_need_torch_or_processes_is_refused_by_name(reranker, option, message):
+    with pytest.raises(InputError, match=message):
+        reranker.predict(PAIRS[:2], **option)
+
+
+def test_an_activation_given_at_loading_takes_the_logits(folders):
+    model = CrossEncoder(folders["a-sigmoid-by-default"], activation_fn=lambda x: 2 * x)
+    plain = CrossEncoder(folders["a-sigmoid-by-default"])
+    expected = 2 * plain.predict(PAIRS[:5], activation_fn=lambda x: x)
+    np.testing.assert_array_equal(model.predict(PAIRS[:5]), expected)
+
+
+@pytest.mark.parametrize(
+    ("query", "documents", "message"),
+    [
+        ("a", "b", "wanted one query, a str, and a list of documents"),
+        (["a"], ["b"], "wanted one query, a str, and a list of documents"),
+        ("a", ["b", None], r"documents\[1\] is None, a str was wanted"),
+        ("a", {"b": 1}, "documents"),
+    ],
+)
+def test_rank_names_what_is_no_query_and_what_no_document(reranker, query, documents, message):
+    with pytest.raises(InputError, match=message):
+        reranker.rank(query, documents)
