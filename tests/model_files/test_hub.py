@@ -205,7 +205,7 @@ def test_a_folders_name_may_hold_spaces_and_any_letters(tmp_path: Path) -> None:
 
 def test_the_error_proposes_what_may_have_been_meant(empty_cache: Path) -> None:
     for name, meant in {
-        "ALL-MINILM-L6-V2": "all-MiniLM-L6-v2 or sentence-transformers/all-MiniLM-L12-v2",
+        "ALL-MINILM-L6-V2": "all-MiniLM-L6-v2, sentence-transformers/all-MiniLM-L12-v2",
         "Supabase/gte-smal": "gte-small",
         "org/tinny": None,
     }.items():
@@ -216,6 +216,10 @@ def test_the_error_proposes_what_may_have_been_meant(empty_cache: Path) -> None:
     make_snapshot(empty_cache)
     with pytest.raises(ModelNotFoundError, match=r"tinny can't be had\. Did you mean org/tiny\?"):
         hub.resolve("org/tinny", local_files_only=True)
+    index = empty_cache / "assets" / "gtenp" / "models"
+    write_files(index, {"me--tuned/config.json": b"", ".me--tunid.part-x/config.json": b""})
+    with pytest.raises(ModelNotFoundError, match=r"had\. Did you mean me/tuned\? Tried"):
+        hub.resolve("me/tunid", local_files_only=True)
     make_snapshot(empty_cache.parent / "mine", model="org/other")
     with pytest.raises(ModelNotFoundError, match=r"Did you mean org/other\?"):
         hub.resolve("org/othr", local_files_only=True, cache_folder="mine/hub")
