@@ -121,12 +121,6 @@ def missing_files(folder: Path, *, modules_optional: bool) -> list[str]:
     return missing
 
 
-def refuse_half(folder: Path, *, modules_optional: bool) -> None:
-    """ModelFileError that names what ``missing_files`` misses."""
-    if missing := missing_files(folder, modules_optional=modules_optional):
-        raise ModelFileError(folder, f"lacks {', '.join(missing)}; copy the whole folder")
-
-
 def copy_model(source: Path, folder: Path) -> None:
     """Copy a model's files, following links; ModelFileError where one has not come whole."""
     import shutil  # which no cold start needs
