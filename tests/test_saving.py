@@ -13,7 +13,6 @@ from models.build import built
 from models.layouts import LAYOUTS
 from places import DATA
 
-import gtenp.model_files.contents
 from gtenp import BertModel, Embedder, Tokenizer
 from gtenp.errors import InputError, ModelFileError
 from gtenp.verify.trace import model_of
@@ -107,7 +106,7 @@ def test_a_file_that_arrives_shorter_is_an_error_that_leaves_nothing(tmp_path, m
             os.truncate(target, 100)
 
     embedder = Embedder(DATA / "tiny")
-    monkeypatch.setattr(gtenp.model_files.contents.shutil, "copyfile", cut)
+    monkeypatch.setattr(shutil, "copyfile", cut)
     with pytest.raises(ModelFileError, match=r"model\.safetensors: changed while it was copied"):
         embedder.save_pretrained(tmp_path / "saved")
     assert list(tmp_path.iterdir()) == []

@@ -6,9 +6,8 @@ known for whole or half, and a copy loses nothing.
 from __future__ import annotations
 
 import os
-import shutil
+import posixpath
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from gtenp.errors import ModelFileError
@@ -16,6 +15,7 @@ from gtenp.model_files.config import is_inside, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -121,14 +121,10 @@ def missing_files(folder: Path, *, modules_optional: bool) -> list[str]:
     return missing
 
 
-def refuse_half(folder: Path, *, modules_optional: bool) -> None:
-    """ModelFileError that names what ``missing_files`` misses."""
-    if missing := missing_files(folder, modules_optional=modules_optional):
-        raise ModelFileError(folder, f"lacks {', '.join(missing)}; copy the whole folder")
-
-
 def copy_model(source: Path, folder: Path) -> None:
     """Copy a model's files, following links; ModelFileError where one has not come whole."""
+    import shutil  # which no cold start needs
+
     for name in contents_of(source).of(_there(source)):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -156,8 +152,9 @@ def _modules(listed: Any) -> list[tuple[str, str]]:
 
 
 def _join(folder: str, name: str) -> str:
-    return PurePosixPath(folder, name).as_posix()
+    return posixpath.normpath(posixpath.join(folder, name))
 
 
 def _there(folder: Path) -> Callable[[str], bool]:
-    return lambda name: os.path.isfile(folder / name)  # False for a link whose target is gone
+    # False for a link whose target is gone
+    return lambda name: os.path.isfile(os.path.join(folder, name))

