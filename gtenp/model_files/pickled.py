@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from gtenp.model_files.checkpoint import Array
 
-# BERT-large's data.pkl takes 47 kB, its zip's directory 25. A pickle of this size builds some 100 MB
+# BERT-large has a data.pkl of 47 kB and a directory of 25. A pickle of this size builds some 100 MB
 # of objects at the most.
 _MAX_SIZE = 1 << 20
 
