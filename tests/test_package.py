@@ -22,7 +22,7 @@ FLOORS: dict[str, list[str]] = {
     ],
     "tokenizer": [
         "unicode_tables", "characters", "memory", "added_tokens", "files", "normalizer",
-        "pre_tokenizer", "wordpiece", "decoder", "batch_encoding", "tokenizer",
+        "pre_tokenizer", "wordpiece", "decoder", "bert_pipeline", "batch_encoding", "tokenizer",
     ],
     "engine": ["batch", "parallel", "kernels", "encoder", "pooling"],
     "reference": ["bert"],

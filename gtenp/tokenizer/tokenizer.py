@@ -1,7 +1,7 @@
 """The tokenizer: text → ``input_ids`` and back, under transformers' names.
 
-Here the stages of the folder's tour come together, in their order (``_pieces``) and, for speed, in
-two steps that remember what they made (``_ids``).
+It knows the added tokens, the template and the options of a call; what is between the added tokens
+it leaves to its pipeline, BERT's in ``bert_pipeline.py``.
 """
 
 from __future__ import annotations
@@ -30,15 +30,13 @@ from gtenp.tokenizer.batch_encoding import (
     token_type_ids,
     truncate,
 )
-from gtenp.tokenizer.decoder import clean_up_spaces, join_pieces
+from gtenp.tokenizer.bert_pipeline import BertPipeline
+from gtenp.tokenizer.decoder import clean_up_spaces
 from gtenp.tokenizer.files import TokenizerSpec, read_folder
-from gtenp.tokenizer.memory import CharTable, LoneSurrogateError, StrIds
-from gtenp.tokenizer.normalizer import Normalizer
-from gtenp.tokenizer.pre_tokenizer import ASCII_WORDS, isolate, words
-from gtenp.tokenizer.wordpiece import WordPiece
+from gtenp.tokenizer.memory import LoneSurrogateError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from gtenp.tokenizer.batch_encoding import Text
@@ -60,17 +58,10 @@ class Tokenizer:
 
     def __init__(self, spec: TokenizerSpec) -> None:
         self.spec = spec
-        self._normalizer = Normalizer(spec)
-        self._wordpiece = WordPiece(spec)
-        # What stands between two spaces: a word with its punctuation, mostly.
-        self._chunk_ids = StrIds(self._ids_of_chunk)
-        self._isolated = CharTable(isolate)
-        # Stages 2 and 3 in one: what str.translate() puts in a character's place.
-        forms = self._normalizer.forms
-        self._split = CharTable(lambda char: forms[ord(char)].translate(self._isolated))
+        self._pipeline = BertPipeline(spec)
         tokens = spec.added_tokens
         raw = {token.content: token for token in tokens if not token.normalized}
-        normalized = {t.content.translate(forms): t for t in tokens if t.normalized}
+        normalized = {self._pipeline.normalize(t.content): t for t in tokens if t.normalized}
         # What normalizes to nothing can't be found; the reference would find it everywhere.
         normalized.pop("", None)
         self._raw_tokens = AddedTokenMatcher(raw)
@@ -117,40 +108,17 @@ class Tokenizer:
         """The ids of a text, without special tokens around it."""
         if self._has_normalized_tokens or self._raw_tokens.found_in(text):
             return [piece.id for piece in self._pieces(text)]
-        if text.isascii():
-            text = text.translate(self._normalizer.ascii_forms)
-        # No stage looks across a space. Not split(): it would also part words at U+001C, which
-        # stage 2 may remove.
-        return list(chain.from_iterable(map(self._chunk_ids.__getitem__, text.split(" "))))
-
-    def _ids_of_chunk(self, chunk: str) -> tuple[int, ...]:
-        """The ids of what stands between two spaces."""
-        if chunk.isascii():  # whose punctuation is left for ASCII_WORDS to isolate
-            ascii_text = chunk.translate(self._normalizer.ascii_forms)
-            parts: Iterable[str] = ASCII_WORDS.findall(ascii_text)
-        else:
-            parts = filter(None, self._normalizer.sort(chunk)[0].translate(self._split).split(" "))
-        return tuple(chain.from_iterable(map(self._wordpiece.ids.__getitem__, parts)))
+        return list(self._pipeline.ids(text))
 
     def _first(self, text: str, wanted: int, encode: Encode) -> list[Any]:
         """At least the first tokens that are wanted, or all there are; little is read beyond."""
         size = 8 * wanted
         while size < len(text):
-            tokens = encode(self._head(text, size))
+            tokens = encode(self._pipeline.head(text, size, self._characters_in_tokens))
             if len(tokens) >= wanted:
                 return tokens
             size *= 4
         return encode(text)
-
-    def _head(self, text: str, size: int) -> str:
-        """The start of a text, up to where a cut changes nothing: behind a character that is always
-        a word's end and that no added token holds.
-        """
-        for stop in range(size, 0, -1):
-            form = self._split[ord(text[stop - 1])]
-            if form.endswith(" ") and self._characters_in_tokens.isdisjoint(text[stop - 1] + form):
-                return text[:stop]
-        return ""
 
     def _pieces(self, text: str) -> list[Piece]:
         """The tokens of a text and whence they come: all stages, one after the other."""
@@ -160,7 +128,7 @@ class Tokenizer:
             if token is not None:
                 pieces.append(Piece(token.id, (start, stop), next(word)))
                 continue
-            normal, origins = self._normalizer(text[start:stop])
+            normal, origins = self._pipeline.align(text[start:stop])
 
             def span(first: int, last: int) -> tuple[int, int]:
                 return start + origins[first], start + origins[last - 1] + 1  # noqa: B023
@@ -169,10 +137,9 @@ class Tokenizer:
                 if token is not None:
                     pieces.append(Piece(token.id, span(begin, end), next(word)))
                     continue
-                for first, last in words(normal, begin, end, self._isolated):
+                for cut in self._pipeline.words(normal, begin, end):
                     number = next(word)
-                    for id, a, b in self._wordpiece.cut(normal[first:last]):
-                        pieces.append(Piece(id, span(first + a, first + b), number))
+                    pieces += [Piece(id, span(first, last), number) for id, first, last in cut]
         return pieces
 
     # ── the call ──
@@ -306,11 +273,7 @@ class Tokenizer:
             ]
         ids = [ids] if isinstance(ids, int) else ids
         tokens = self.convert_ids_to_tokens(ids, skip_special_tokens=skip_special_tokens)
-        text = join_pieces(
-            [token for token in tokens if token is not None],
-            self.spec.continuing_subword_prefix,
-            self.spec.decoder_cleanup,
-        )
+        text = self._pipeline.join([token for token in tokens if token is not None])
         clean_up = clean_up_tokenization_spaces
         if clean_up is None:
             clean_up = self.spec.clean_up_tokenization_spaces
@@ -368,8 +331,8 @@ class Tokenizer:
         tokens = {number: token for token, number in self.spec.vocab.items()}
         for token in self.spec.added_tokens:
             # As the reference gives it back: in the form in which it is matched.
-            content, forms = token.content, self._normalizer.forms
-            tokens[token.id] = content.translate(forms) if token.normalized else content
+            content = token.content
+            tokens[token.id] = self._pipeline.normalize(content) if token.normalized else content
         return tokens
 
     def _token(self, number: Any) -> str | None:
