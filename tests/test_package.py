@@ -21,7 +21,8 @@ FLOORS: dict[str, list[str]] = {
         "config", "sentence_config", "model_cache", "folders", "package_index", "hub", "checkpoint",
     ],
     "tokenizer": [
-        "unicode_tables", "characters", "memory", "added_tokens", "files", "normalizer",
+        "unicode_tables", "characters", "memory", "added_tokens", "template", "files",
+        "normalizer",
         "pre_tokenizer", "wordpiece", "decoder", "bert_pipeline", "batch_encoding", "tokenizer",
     ],
     "engine": ["batch", "parallel", "kernels", "encoder", "pooling"],

@@ -25,7 +25,9 @@ from gtenp.tokenizer.batch_encoding import (
     fill,
     lay_out,
     make_plan,
+    offsets,
     read_samples,
+    special_id,
     surrogate_error,
     token_type_ids,
     truncate,
@@ -34,6 +36,7 @@ from gtenp.tokenizer.bert_pipeline import BertPipeline
 from gtenp.tokenizer.decoder import clean_up_spaces
 from gtenp.tokenizer.files import TokenizerSpec, read_folder
 from gtenp.tokenizer.memory import LoneSurrogateError
+from gtenp.tokenizer.template import bert_template, outer_spaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,10 +74,13 @@ class Tokenizer:
         self._added_ids = {token.content: token.id for token in tokens}
         self._special_tokens = {token.content for token in tokens if token.special}
         self.unk_token_id = spec.unk_token_id
-        self.cls_token_id = self._id(spec.cls_token)
-        self.sep_token_id = self._id(spec.sep_token)
-        self.pad_token_id = None if spec.pad_token is None else self._id(spec.pad_token)
-        self.mask_token_id = None if spec.mask_token is None else self._id(spec.mask_token)
+        self.cls_token_id, self.sep_token_id, self.pad_token_id, self.mask_token_id = (
+            None if name is None else self._id(name)
+            for name in (spec.cls_token, spec.sep_token, spec.pad_token, spec.mask_token)
+        )
+        self.template = spec.template or bert_template(
+            self._id(spec.cls_token or ""), self._id(spec.sep_token or "")
+        )
         self.model_max_length = spec.model_max_length
         self.vocab_size = len(spec.vocab)  # without added tokens; len(tokenizer) is with them
 
@@ -106,9 +112,20 @@ class Tokenizer:
 
     def _ids(self, text: str) -> list[int]:
         """The ids of a text, without special tokens around it."""
-        if self._has_normalized_tokens or self._raw_tokens.found_in(text):
-            return [piece.id for piece in self._pieces(text)]
-        return list(self._pipeline.ids(text))
+        ids: list[int] = []
+        for start, stop, token in self._raw_tokens.split(text):
+            if token is not None:
+                ids.append(token.id)
+            elif self._has_normalized_tokens:
+                normal = self._pipeline.normalize(text[start:stop])
+                for begin, end, inner in self._normalized_tokens.split(normal):
+                    if inner is not None:
+                        ids.append(inner.id)
+                    else:
+                        ids += self._pipeline.normal_ids(normal[begin:end])
+            else:
+                ids += self._pipeline.ids(text[start:stop])
+        return ids
 
     def _first(self, text: str, wanted: int, encode: Encode) -> list[Any]:
         """At least the first tokens that are wanted, or all there are; little is read beyond."""
@@ -124,9 +141,11 @@ class Tokenizer:
         """The tokens of a text and whence they come: all stages, one after the other."""
         pieces: list[Piece] = []
         word = count()
+        spaces = outer_spaces if self.template.trims_offsets else _no_spaces
         for start, stop, token in self._raw_tokens.split(text):
             if token is not None:
-                pieces.append(Piece(token.id, (start, stop), next(word)))
+                around = spaces(text[start:stop])
+                pieces.append(Piece(token.id, (start, stop), next(word), around))
                 continue
             normal, origins = self._pipeline.align(text[start:stop])
 
@@ -135,11 +154,15 @@ class Tokenizer:
 
             for begin, end, token in self._normalized_tokens.split(normal):
                 if token is not None:
-                    pieces.append(Piece(token.id, span(begin, end), next(word)))
+                    around = spaces(normal[begin:end])
+                    pieces.append(Piece(token.id, span(begin, end), next(word), around))
                     continue
                 for cut in self._pipeline.words(normal, begin, end):
                     number = next(word)
-                    pieces += [Piece(id, span(first, last), number) for id, first, last in cut]
+                    pieces += [
+                        Piece(id, span(first, last), number, spaces(self._tokens[id]))
+                        for id, first, last in cut
+                    ]
         return pieces
 
     # ── the call ──
@@ -175,9 +198,10 @@ class Tokenizer:
         """
         samples, batched = read_samples(text, text_pair, is_split_into_words)
         paired = bool(samples) and samples[0].second is not None
+        layout = self.template.pair if paired else self.template.single
         plan = make_plan(
             self.spec,
-            special_tokens=(3 if paired else 2) if add_special_tokens else 0,
+            layout=layout if add_special_tokens else layout.bare(),
             padding=padding,
             truncation=truncation,
             max_length=max_length,
@@ -194,20 +218,19 @@ class Tokenizer:
         plan = plan.settled(rows)
         spans = rows
         if return_offsets_mapping:
-            spans = [row.map(lambda piece: piece.span) for row in rows]
-            rows = [row.map(lambda piece: piece.id) for row in rows]
+            place = partial(offsets, adds_prefix_space=self.template.adds_prefix_space)
+            spans = [row.map(place) for row in rows]
+            rows = [row.map(lambda pieces: [piece.id for piece in pieces]) for row in rows]
         pad = self.pad_token_id or 0
-        columns: dict[str, Any] = {
-            "input_ids": lay_out(rows, plan, self.cls_token_id, self.sep_token_id, pad)
-        }
+        columns: dict[str, Any] = {"input_ids": lay_out(rows, plan, special_id, pad)}
         if return_token_type_ids:
             columns["token_type_ids"] = token_type_ids(rows, plan)
         if return_attention_mask:
             columns["attention_mask"] = attention_mask(rows, plan)
         if return_special_tokens_mask:
-            columns["special_tokens_mask"] = lay_out(fill(rows, 0, 0), plan, 1, 1, 1)
+            columns["special_tokens_mask"] = lay_out(fill(rows, 0, 0), plan, lambda _: 1, 1)
         if return_offsets_mapping:
-            columns["offset_mapping"] = lay_out(spans, plan, (0, 0), (0, 0), (0, 0))
+            columns["offset_mapping"] = lay_out(spans, plan, lambda _: (0, 0), (0, 0))
         if return_overflowing_tokens:
             columns["overflow_to_sample_mapping"] = [row.sample for row in rows]
 
@@ -238,10 +261,10 @@ class Tokenizer:
 
     def _origins(self, samples: list[Sample], plan: Plan) -> Origins:
         rows = self._rows(samples, plan, self._pieces)
-        words = [row.map(lambda piece: piece.word) for row in rows]
+        words = [row.map(lambda pieces: [piece.word for piece in pieces]) for row in rows]
         return Origins(
-            word_ids=lay_out(words, plan, None, None, None),
-            sequence_ids=lay_out(fill(rows, 0, 1), plan, None, None, None),
+            word_ids=lay_out(words, plan, lambda _: None, None),
+            sequence_ids=lay_out(fill(rows, 0, 1), plan, lambda _: None, None),
         )
 
     # ── ids → text ──
@@ -339,6 +362,10 @@ class Tokenizer:
         if not hasattr(number, "__index__") or number < 0:
             raise InputError(f"a token id is {number!r}, an int of 0 or more was wanted")
         return self._tokens.get(index(number))
+
+
+def _no_spaces(_: str) -> tuple[int, int]:
+    return 0, 0
 
 
 def encode_text(text: Text, encode: Encode) -> list[Any]:
