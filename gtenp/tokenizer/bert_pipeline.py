@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from gtenp.tokenizer.files import TokenizerSpec
 
+# How far from its end a head looks for a place to be cut; text that has none there seldom has any.
+LOOK_BACK = 1000
+
 
 class BertPipeline:
     """Text without added tokens → ids: normalize, split into words, cut those by WordPiece.
@@ -56,12 +59,12 @@ class BertPipeline:
             ascii_text = chunk.translate(self._normalizer.ascii_forms)
             parts: Iterable[str] = ASCII_WORDS.findall(ascii_text)
         else:
-            parts = filter(None, self._normalizer.sort(chunk)[0].translate(self._split).split(" "))
+            parts = filter(None, self._normalizer.sort(chunk).translate(self._split).split(" "))
         return tuple(chain.from_iterable(map(self._wordpiece.ids.__getitem__, parts)))
 
     def normalize(self, text: str) -> str:
         """The normalized text."""
-        return self._normalizer.sort(text)[0].translate(self._normalizer.forms)
+        return self._normalizer.sort(text).translate(self._normalizer.forms)
 
     def align(self, text: str) -> tuple[str, list[int]]:
         """The normalized text, and for each of its characters whence it comes."""
@@ -82,7 +85,7 @@ class BertPipeline:
         """The start of a text, at most ``size`` long, up to where a cut changes nothing: behind a
         character that is always a word's end and that none of ``taken`` is or becomes.
         """
-        for stop in range(size, 0, -1):
+        for stop in range(size, max(0, size - LOOK_BACK), -1):
             form = self._split[ord(text[stop - 1])]
             if form.endswith(" ") and taken.isdisjoint(text[stop - 1] + form):
                 return text[:stop]
