@@ -24,8 +24,9 @@ FLOORS: dict[str, list[str]] = {
         "families.bert", "families.roberta", "families.distilbert", "families", "model",
     ],
     "tokenizer": [
-        "unicode_tables", "characters", "memory", "added_tokens", "files", "normalizer",
-        "pre_tokenizer", "wordpiece", "decoder", "batch_encoding", "samples", "tokenizer",
+        "unicode_tables", "characters", "memory", "added_tokens", "template", "files",
+        "normalizer", "pre_tokenizer", "wordpiece", "decoder", "bert_pipeline", "batch_encoding",
+        "samples", "tokenizer",
     ],
     "engine": ["batch", "parallel", "schedule", "kernels", "encoder", "pooling"],
     "reference": ["bert", "variations"],

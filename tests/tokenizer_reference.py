@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,34 @@ from tokenizers import (
 import gtenp
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+CLS, SEP, OTHER = ("[CLS]", 101), ("[SEP]", 102), ("[unused4]", 5)
+
+
+def template(single: str, pair: str) -> processors.TemplateProcessing:
+    """A template of bert-base-uncased's tokens; <two> is two of them."""
+    two = {"id": "<two>", "ids": [6, 7], "tokens": ["[unused5]", "[unused6]"]}
+    return processors.TemplateProcessing(
+        single=single, pair=pair, special_tokens=[CLS, SEP, OTHER, two]
+    )
+
+
+# post_processors of tokenizer.json, for the vocabulary of bert-base-uncased.
+TEMPLATES = {
+    "none": template("$A", "$A $B:1"),  # what transformers takes for null
+    "BERT": processors.BertProcessing(SEP, CLS),
+    "RoBERTa": processors.RobertaProcessing(SEP, CLS),
+    "RoBERTa, all of each offset": processors.RobertaProcessing(SEP, CLS, trim_offsets=False),
+    "T5": template("$A [SEP]", "$A [SEP] $B [SEP]"),
+    "nothing behind": template("[CLS] $A", "[CLS] $A [SEP] $B:1"),
+    "several": template("[unused4]:3 [CLS] $A:2 [SEP] <two>:1", "<two> $A:1 <two>:2 $B:0 [SEP]:4"),
+    "a pair side by side": template("[CLS] $A [SEP]", "$A $B:3"),
+    "offsets only": processors.ByteLevel(trim_offsets=True),
+    "a sequence": processors.Sequence(
+        [processors.ByteLevel(trim_offsets=True), template("[CLS] $A", "$A [CLS] $B")]
+    ),
+}
 
 
 @cache
@@ -81,10 +110,12 @@ def reference(
     return tokenizer
 
 
-def ours(tokenizer: Tokenizer, folder: Path) -> gtenp.Tokenizer:
-    """gtenp's tokenizer from the reference's own tokenizer.json."""
+def ours(tokenizer: Tokenizer, folder: Path, **names: str) -> gtenp.Tokenizer:
+    """gtenp's tokenizer from the reference's own tokenizer.json, taken as it is."""
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))
+    says = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "[PAD]", **names}
+    (folder / "tokenizer_config.json").write_text(json.dumps(says), encoding="utf-8")
     return gtenp.Tokenizer.from_folder(folder)
 
 

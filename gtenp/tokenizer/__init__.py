@@ -8,8 +8,8 @@ A text goes through it from left to right; read the files in that order::
     ids ─ truncate, put [CLS] and [SEP] around, pad ─► rows          batch_encoding.py
     ids ─► text                                                      decoder.py
 
-``tokenizer.py`` puts them together, ``memory.py`` remembers what they made. The files of a model
-folder are read in ``files.py``.
+``bert_pipeline.py`` puts the three in the middle together, ``memory.py`` remembers what they made,
+``tokenizer.py`` is the call. The files of a model folder are read in ``files.py``.
 
 The reference is ``tokenizers`` as transformers' ``BertTokenizerFast`` sets it up: its
 ``AddedVocabulary``, ``BertNormalizer``, ``BertPreTokenizer`` and ``WordPiece``. Its Unicode is not

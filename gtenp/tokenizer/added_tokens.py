@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gtenp.tokenizer.characters import is_space, within
 
@@ -39,20 +39,36 @@ class AddedTokenMatcher:
     """
 
     def __init__(self, tokens: dict[str, AddedToken]) -> None:
-        self._tokens = tokens
-        longest_first = sorted(tokens, key=len, reverse=True)
-        self._pattern = re.compile("|".join(map(re.escape, longest_first))) if tokens else None
+        # A node is what may come next, and under None the token that ends there. An alternation
+        # would try all of the tokens at each character: there can be tens of thousands.
+        self._trie: dict[Any, Any] = {}
+        for content, token in tokens.items():
+            node = self._trie
+            for char in content:
+                node = node.setdefault(char, {})
+            node[None] = token
+        firsts = "".join(map(re.escape, self._trie))
+        self._first = re.compile(f"[{firsts}]") if tokens else None
 
-    def found_in(self, text: str) -> bool:
-        """Whether the text holds any of them."""
-        return self._pattern is not None and self._pattern.search(text) is not None
+    def _matches(self, text: str) -> Iterator[tuple[int, int, AddedToken]]:
+        """Where a token stands, from left to right, whatever its flags say."""
+        stop = 0
+        while self._first is not None and (first := self._first.search(text, stop)):
+            start = place = first.start()
+            stop = start + 1
+            token = None
+            node: Any = self._trie
+            while (node := node.get(text[place : place + 1])) is not None:
+                place += 1
+                if None in node:
+                    stop, token = place, node[None]
+            if token is not None:
+                yield start, stop, token
 
     def split(self, text: str) -> Iterator[tuple[int, int, AddedToken | None]]:
         """Cover the text with spans: (start, stop, the added token there or None)."""
         done = 0
-        for match in self._pattern.finditer(text) if self._pattern else ():
-            start, stop = match.span()
-            token = self._tokens[match.group()]
+        for start, stop, token in self._matches(text):
             if token.single_word and (
                 (start > 0 and within("WORD", text[start - 1]))
                 or (stop < len(text) and within("WORD", text[stop]))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from gtenp.arguments import check_device, whole_number
 from gtenp.errors import InputError
+from gtenp.tokenizer.template import Layout, Special
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,25 +27,51 @@ LARGEST_LENGTH = int(1e20)
 
 
 class Piece(NamedTuple):
-    """A token and whence it comes: its id, its (start, stop) in the text, its word's number."""
+    """A token and whence it comes: its id, its (start, stop) in the text, its word's number.
+
+    ``spaces``: how many it begins and ends with, where offsets leave these out.
+    """
 
     id: int
     span: tuple[int, int]
     word: int | None
+    spaces: tuple[int, int] = (0, 0)
 
 
 class Row(NamedTuple):
-    """One row of the result, before template and padding: ids or pieces of one or two texts."""
+    """One row of the result, before template and padding: ids or pieces of one or two texts.
+
+    ``overflows``: whether each is a later part of a text that was too long.
+    """
 
     sample: int
     first: list[Any]
     second: list[Any] | None
+    overflows: tuple[bool, bool] = (False, False)
 
-    def map(self, function: Callable[[Any], Any]) -> Row:
-        """The row with something else in each token's place."""
-        first = [function(token) for token in self.first]
-        second = self.second and [function(token) for token in self.second]
-        return Row(self.sample, first, second)
+    def map(self, function: Callable[[list[Any]], list[Any]]) -> Row:
+        """The row with something else in each text's place."""
+        second = self.second and function(self.second)
+        return Row(self.sample, function(self.first), second, self.overflows)
+
+
+def offsets(pieces: list[Piece], adds_prefix_space: bool) -> list[tuple[int, int]]:
+    """Where in their text the pieces stand, without the spaces that they begin and end with.
+
+    One space before a text is left to its first piece where the tokenizer itself puts it there.
+
+    >>> offsets([Piece(7, (0, 5), 0, (1, 2))], False), offsets([Piece(7, (0, 5), 0, (1, 2))], True)
+    ([(1, 3)], [(0, 3)])
+    """
+    found = []
+    for place, piece in enumerate(pieces):
+        start, stop = piece.span
+        leading, trailing = piece.spaces
+        if adds_prefix_space and leading == 1 and (place == 0 or start == 0):
+            leading = 0
+        start = min(start + leading, stop)
+        found.append((start, max(stop - trailing, start)))
+    return found
 
 
 def kept_lengths(first: int, second: int, room: int, strategy: str) -> tuple[int, int]:
@@ -110,37 +137,43 @@ def windows(tokens: list[Token], size: int, stride: int, side: str) -> list[list
 
 def truncate(row: Row, plan: Plan) -> list[Row]:
     """The row cut down to the plan's room and, if wanted, the rows that overflow from it."""
-    sample, first, second = row
+    sample, first, second, _ = row
     if plan.room is None or len(first) + len(second or ()) <= plan.room:
         return [row]
     kept_first, kept_second = kept_lengths(len(first), len(second or ()), plan.room, plan.strategy)
     firsts = windows(first, kept_first, plan.stride, plan.truncation_side)
     if second is None:
-        rows = [Row(sample, part, None) for part in firsts]
+        rows = [Row(sample, part, None, (n > 0, False)) for n, part in enumerate(firsts)]
     else:
         seconds = windows(second, kept_second, plan.stride, plan.truncation_side)
         # Every later window of the first text with each of the second's, and the head's row last.
         rows = [Row(sample, firsts[0], seconds[0])]
-        rows += [Row(sample, a, b) for a in firsts[1:] for b in seconds]
-        rows += [Row(sample, firsts[0], b) for b in seconds[1:]]
+        for a in firsts[1:]:
+            rows += [Row(sample, a, b, (True, n > 0)) for n, b in enumerate(seconds)]
+        rows += [Row(sample, firsts[0], b, (False, True)) for b in seconds[1:]]
     return rows if plan.overflowing else rows[:1]
 
 
-def lay_out(rows: list[Row], plan: Plan, cls: Token, sep: Token, pad: Token) -> list[list[Token]]:
-    """Put the special tokens around each row's texts and fill the rows up.
+def lay_out(
+    rows: list[Row], plan: Plan, special: Callable[[Special], Token], pad: Token
+) -> list[list[Token]]:
+    """Put the special tokens around each row's texts, as ``special`` shows them, and fill up.
 
-    >>> plan = Plan(pad_to=6, padding_side="left")
-    >>> lay_out([Row(0, [7], None), Row(1, [8], [9])], plan, cls=101, sep=102, pad=0)
-    [[0, 0, 0, 101, 7, 102], [0, 101, 8, 102, 9, 102]]
+    >>> plan = Plan(Layout((Special(101),), after=(Special(102),)), pad_to=6, padding_side="left")
+    >>> lay_out([Row(0, [7], None), Row(1, [8, 9], None)], plan, special_id, pad=0)
+    [[0, 0, 0, 101, 7, 102], [0, 0, 101, 8, 9, 102]]
     """
-    if not plan.special_tokens:
-        laid = [[*row.first, *(row.second or ())] for row in rows]
-    else:
-        laid = [
-            [cls, *first, sep] if second is None else [cls, *first, sep, *second, sep]
-            for _, first, second in rows
-        ]
+    layout = plan.layout
+    before, between, after = (
+        list(map(special, tokens)) for tokens in (layout.before, layout.between, layout.after)
+    )
+    laid = [[*before, *first, *between, *(second or ()), *after] for _, first, second, _ in rows]
     return fill_up(laid, plan, pad)
+
+
+def special_id(token: Special) -> int:
+    """How ``input_ids`` show a special token."""
+    return token.id
 
 
 def fill_up(laid: list[list[Token]], plan: Plan, pad: Token) -> list[list[Token]]:
@@ -157,40 +190,43 @@ def fill(rows: list[Row], first: int, second: int) -> list[Row]:
     """Rows of the same lengths with one value for each text's tokens.
 
     >>> fill([Row(0, [7, 8], [9])], 0, 1)
-    [Row(sample=0, first=[0, 0], second=[1])]
+    [Row(sample=0, first=[0, 0], second=[1], overflows=(False, False))]
     """
-    return [Row(n, [first] * len(a), b and [second] * len(b)) for n, a, b in rows]
+    return [Row(n, [first] * len(a), b and [second] * len(b), late) for n, a, b, late in rows]
 
 
 def token_type_ids(rows: list[Row], plan: Plan) -> list[list[int]]:
-    """0 for [CLS], the first text and its [SEP], 1 for the second text and its [SEP].
+    """Each token's type: BERT's is 1 for the second text and its [SEP], otherwise 0.
 
-    >>> token_type_ids([Row(0, [7, 8], [9])], Plan(special_tokens=3))
-    [[0, 0, 0, 0, 1, 1]]
+    >>> token_type_ids([Row(0, [7, 8], [9])], Plan(Layout(after=(Special(3, 1),))))
+    [[0, 0, 1, 1]]
     """
-    around, behind = (2, 1) if plan.special_tokens else (0, 0)
-    laid = [
-        [0] * (len(first) + around) + ([] if second is None else [1] * (len(second) + behind))
-        for _, first, second in rows
+    of_heads, of_overflow = plan.layout.type_ids, plan.layout.overflow_type_ids
+    typed = [
+        Row(
+            sample,
+            [(of_overflow if late[0] else of_heads)[0]] * len(first),
+            second and [(of_overflow if late[1] else of_heads)[1]] * len(second),
+        )
+        for sample, first, second, late in rows
     ]
-    return fill_up(laid, plan, 0)
+    return lay_out(typed, plan, lambda token: token.type_id, 0)
 
 
 def attention_mask(rows: list[Row], plan: Plan) -> list[list[int]]:
     """1 for every token, 0 for padding.
 
-    >>> attention_mask([Row(0, [7, 8], None)], Plan(pad_to=6))
-    [[1, 1, 1, 1, 0, 0]]
+    >>> attention_mask([Row(0, [7, 8], None)], Plan(Layout((Special(2),)), pad_to=6))
+    [[1, 1, 1, 0, 0, 0]]
     """
-    laid = [[1] * (plan.special_tokens + len(a) + len(b or ())) for _, a, b in rows]
-    return fill_up(laid, plan, 0)
+    return lay_out(fill(rows, 1, 1), plan, lambda _: 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a call's options come to, once they are checked."""
 
-    special_tokens: int = 2  # how many go around a row's texts: 0, 2 or 3
+    layout: Layout
     room: int | None = None  # tokens of the texts that a row may keep; None: all
     strategy: str = "longest_first"
     stride: int = 0
@@ -203,8 +239,9 @@ class Plan:
     def settled(self, rows: list[Row]) -> Plan:
         """The plan with the length that these rows are filled up to.
 
-        >>> Plan(pad_to="longest", pad_to_multiple_of=8).settled([Row(0, [7] * 7, None)]).pad_to
-        16
+        >>> plan = Plan(Layout((Special(2),)), pad_to="longest", pad_to_multiple_of=8)
+        >>> [plan.settled([Row(0, [7] * length, None)]).pad_to for length in (7, 8)]
+        [8, 16]
         """
         if self.pad_to is None:
             return self
@@ -213,7 +250,7 @@ class Plan:
             # What overflows does not count: where a row keeps nothing of a text, it is longer.
             heads = (row for n, row in enumerate(rows) if not n or rows[n - 1].sample != row.sample)
             length = max((len(row.first) + len(row.second or ()) for row in heads), default=0)
-            length += self.special_tokens
+            length += len(self.layout.special_tokens)
         multiple = self.pad_to_multiple_of
         return replace(self, pad_to=-(-length // multiple) * multiple)
 
@@ -221,7 +258,7 @@ class Plan:
 def make_plan(
     spec: TokenizerSpec,
     *,
-    special_tokens: int,
+    layout: Layout,
     padding: bool | str,
     truncation: bool | str | None,
     max_length: int | None,
@@ -257,6 +294,7 @@ def make_plan(
         pad_to = None if pad_to == "max_length" else pad_to
     room = None
     if strategy is not None and length is not None:
+        special_tokens = len(layout.special_tokens)
         room = length - special_tokens
         if room < 0:
             raise InputError(
@@ -271,7 +309,7 @@ def make_plan(
     if pad_to is not None and spec.pad_token is None:
         raise InputError("padding was asked for, but the vocabulary has no padding token")
     return Plan(
-        special_tokens=special_tokens,
+        layout=layout,
         room=room,
         strategy=strategy or "longest_first",
         stride=stride,
@@ -440,7 +478,7 @@ def pad_columns(
     """Rows that were tokenized before, filled up to one length; other columns stay.
 
     >>> columns = {"input_ids": [[7, 8], [9]], "attention_mask": [[1, 1], [1]], "labels": [3, 4]}
-    >>> pad_columns(columns, Plan(special_tokens=0, pad_to="longest"), pad_token_id=0)
+    >>> pad_columns(columns, Plan(Layout(), pad_to="longest"), pad_token_id=0)
     {'input_ids': [[7, 8], [9, 0]], 'attention_mask': [[1, 1], [1, 0]], 'labels': [3, 4]}
     """
     plan = plan.settled([Row(n, ids, None) for n, ids in enumerate(columns["input_ids"])])

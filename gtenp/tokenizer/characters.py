@@ -43,6 +43,13 @@ def is_space(char: str) -> bool:
 
 
 @cache
+def all_spaces() -> str:
+    """Every character of white space in Unicode's sense, as ``str.strip`` takes them."""
+    runs = table("SPACES")
+    return "".join(chr(p) for first, last in runs for p in range(first, last + 1)) + "\v\f\x85"
+
+
+@cache
 def decompositions() -> dict[int, str]:
     """Each character's full canonical decomposition, Hangul aside: 0xE9 → e and U+0301."""
     return {point: "".join(map(chr, parts)) for point, *parts in table("DECOMPOSITIONS")}

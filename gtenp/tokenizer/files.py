@@ -1,14 +1,18 @@
 """A model folder's tokenizer files → one frozen ``TokenizerSpec``.
 
-Who wins where the files disagree:
+Who wins where the files disagree, as in transformers:
 
-1. ``tokenizer.json``, where it is there, is the vocabulary and the template; ``vocab.txt`` is then
-   not opened. Its added tokens come first, those that only other files name come after them.
-2. ``do_lower_case``, ``strip_accents`` and ``tokenize_chinese_chars`` that
-   ``tokenizer_config.json`` states beat tokenizer.json's normalizer, as they do in transformers.
-   What it does not state, tokenizer.json decides; transformers would take its own defaults.
-3. Special tokens' names: ``tokenizer.json``'s template and model, then ``special_tokens_map.json``
-   (unless ``tokenizer_config.json`` has ``added_tokens_decoder``), then ``tokenizer_config.json``.
+1. ``tokenizer.json``, where it is there, is the vocabulary; ``vocab.txt`` is then not opened.
+2. ``tokenizer_class``, of ``tokenizer_config.json`` or else ``config.json``, says who builds the
+   tokenizer. BertTokenizer, also where none is named, puts [CLS] and [SEP] around a text whatever
+   tokenizer.json says; PreTrainedTokenizerFast and TokenizersBackend take tokenizer.json as it is.
+3. Special tokens' names: ``special_tokens_map.json`` (unless ``tokenizer_config.json`` has
+   ``added_tokens_decoder``), ``tokenizer_config.json``, and for BertTokenizer its defaults.
+4. Added tokens: ``added_tokens_decoder``, or where there is none tokenizer.json's and those of
+   ``added_tokens.json``. tokenizer.json's own, where it is taken as it is, stay below these.
+5. ``do_lower_case``, ``strip_accents`` and ``tokenize_chinese_chars`` that
+   ``tokenizer_config.json`` states beat tokenizer.json's normalizer under BertTokenizer. What it
+   does not state, tokenizer.json decides; transformers would take its own defaults.
 """
 
 from __future__ import annotations
@@ -19,27 +23,39 @@ from typing import TYPE_CHECKING, Any
 from gtenp.errors import ModelFileError, UnsupportedModelError
 from gtenp.model_files.config import read_json, read_text
 from gtenp.tokenizer.added_tokens import AddedToken
+from gtenp.tokenizer.characters import all_spaces
+from gtenp.tokenizer.template import Template, TemplateError, read_template
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from pathlib import Path
 
 # What transformers gives as the length of a model that states none.
 NO_MAX_LENGTH = int(1e30)
 
-# Tokenizers of other names that a vocab.txt can belong to cut words in other ways (BertJapanese
-# asks MeCab), so a bare vocab.txt is taken for BERT's only under these names.
-BERT_CLASSES = {
-    "BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MobileBertTokenizer",
-    "ConvBertTokenizer", "RetriBertTokenizer", "PreTrainedTokenizer", "TokenizersBackend",
-}  # fmt: skip
+# The classes that build BERT's tokenizer, normalizer and template, and take from the files the
+# vocabulary and the options; each is also written with "Fast" behind it.
+BERT_CLASSES = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MobileBertTokenizer")
+# Those that take tokenizer.json as it is.
+FILE_CLASSES = ("PreTrainedTokenizer", "TokenizersBackend", "RetriBertTokenizer")
 
-DEFAULT_NAMES = {
+# In the order in which transformers adds them.
+NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+BERT_NAMES = {
     "unk_token": "[UNK]",
-    "cls_token": "[CLS]",
     "sep_token": "[SEP]",
     "pad_token": "[PAD]",
+    "cls_token": "[CLS]",
     "mask_token": "[MASK]",
+}
+
+# What tokenizer_config.json may state, ours → theirs.
+CALL_OPTIONS = {
+    name: name for name in ("padding_side", "truncation_side", "clean_up_tokenization_spaces")
+}
+NORMALIZER_OPTIONS = {
+    "lowercase": "do_lower_case",
+    "strip_accents": "strip_accents",
+    "handle_chinese_chars": "tokenize_chinese_chars",
 }
 
 
@@ -50,8 +66,8 @@ class TokenizerSpec:
     vocab: dict[str, int]
     added_tokens: tuple[AddedToken, ...] = ()
     unk_token: str = "[UNK]"
-    cls_token: str = "[CLS]"
-    sep_token: str = "[SEP]"
+    cls_token: str | None = "[CLS]"
+    sep_token: str | None = "[SEP]"
     pad_token: str | None = "[PAD]"
     mask_token: str | None = None
     clean_text: bool = True
@@ -65,6 +81,7 @@ class TokenizerSpec:
     truncation_side: str = "right"
     clean_up_tokenization_spaces: bool = False
     decoder_cleanup: bool = True
+    template: Template | None = None  # None: BERT's, of cls_token and sep_token
 
     @property
     def strips_accents(self) -> bool:
@@ -102,63 +119,67 @@ def read_folder(folder: Path) -> TokenizerSpec:
 def _read_spec(folder: Path) -> TokenizerSpec:
     config_path = folder / "tokenizer_config.json"
     config = _read_object(config_path) if config_path.is_file() else {}
+    builds_berts = _builds_berts(folder, config_path, config)
     tokenizer_path = folder / "tokenizer.json"
     vocab_path = folder / "vocab.txt"
     if tokenizer_path.is_file():
         path = tokenizer_path
-        says = _read_tokenizer_json(path)
+        says = _read_tokenizer_json(path, builds_berts)
     elif vocab_path.is_file():
         path = vocab_path
-        _check_class(config_path, config)
-        says = {"vocab": _read_vocab(path), "added_tokens": []}
+        builds_berts = True
+        says = {"vocab": _read_vocab(path), "added_tokens": [], "names": {}}
     else:
         raise ModelFileError(
             tokenizer_path, "is missing, and so is vocab.txt; one of the two must be in the folder"
         )
     vocab: dict[str, int] = says.pop("vocab")
-    entries: list[dict[str, Any]] = says.pop("added_tokens")
+    in_file: list[dict[str, Any]] = says.pop("added_tokens")
     try:
-        names = DEFAULT_NAMES | _special_names(folder, config) | says.pop("names", {})
-        contents: dict[str, Any] = {key: _special(name)["content"] for key, name in names.items()}
-        entries += _other_tokens(folder, config)
-        entries += map(_special, _extra_special_tokens(folder, config))
+        named = (BERT_NAMES if builds_berts else {}) | _special_names(folder, config)
+        contents: dict[str, Any] = {key: _special(name)["content"] for key, name in named.items()}
+        entries = _other_tokens(folder, config, in_file)
+        for entry in entries:
+            if entry["content"] in contents.values():
+                entry["special"] = True
+        # A named token that the vocabulary lacks would get an id past the model's embedding table.
+        rest = [entry for entry in map(_special, named.values()) if entry["content"] in vocab]
+        rest += map(
+            _special, _extra_special_tokens(folder, config) or _oldest_extra(folder, config)
+        )
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(
             config_path, f"or special_tokens_map.json or added_tokens.json is damaged ({error!r})"
         ) from error
-    # A named token that the vocabulary lacks would get an id past the model's embedding table.
-    entries += [entry for entry in map(_special, names.values()) if entry["content"] in vocab]
-    added = _number(path, entries, vocab)
+    added = _number(path, [*(() if builds_berts else in_file), *entries], rest, vocab)
+    contents |= says.pop("names")
     contents_added = {token.content for token in added}
-    for key, content in contents.items():
+    for key, optional in (
+        ("unk_token", False),
+        ("cls_token", not builds_berts),
+        ("sep_token", not builds_berts),
+        ("pad_token", True),
+        ("mask_token", True),
+    ):
+        content = contents.setdefault(key, None)
         if content in vocab or (content in contents_added and key != "unk_token"):
             continue
-        if key in ("pad_token", "mask_token"):
-            contents[key] = None
-        else:
+        if not optional:
             raise ModelFileError(
                 path, f"has no {content!r}, the {key}; copy the model's own vocabulary"
             )
-    stated = {
-        ours: config[theirs]
-        for ours, theirs in {
-            "lowercase": "do_lower_case",
-            "strip_accents": "strip_accents",
-            "handle_chinese_chars": "tokenize_chinese_chars",
-            "padding_side": "padding_side",
-            "truncation_side": "truncation_side",
-            "clean_up_tokenization_spaces": "clean_up_tokenization_spaces",
-        }.items()
-        if theirs in config
-    }
+        contents[key] = None
+    options = CALL_OPTIONS | NORMALIZER_OPTIONS if builds_berts else CALL_OPTIONS
+    stated = {ours: config[theirs] for ours, theirs in options.items() if theirs in config}
     spec = TokenizerSpec(
         vocab=vocab,
         added_tokens=added,
         model_max_length=_max_length(folder, config_path, config),
-        **contents,
+        **{key: contents[key] for key in BERT_NAMES},
         **{**says, **stated},
     )
     _check_types(config_path if stated else path, spec)
+    _check_template(path, spec)
     return spec
 
 
@@ -171,16 +192,19 @@ def _read_object(path: Path) -> dict[str, Any]:
 
 def _read_vocab(path: Path) -> dict[str, int]:
     """vocab.txt: a token per line, its id the line's number. Of a token that comes twice the last
-    holds, and a blank line only takes up its number, both as in the reference.
+    holds, a blank line only takes up its number, and white space at a line's end is not the
+    token's, all as in the reference.
     """
-    # Not splitlines(): vocabularies hold U+2028 and U+0085 as tokens.
-    lines = read_text(path).replace("\r\n", "\n").split("\n")
+    # Not splitlines(): vocabularies hold U+2028 and U+0085 within tokens.
+    lines = read_text(path).split("\n")
     if not lines[-1]:
         del lines[-1]
+    # Not a bare rstrip(): to Python, U+001C to U+001F are white space too.
+    lines = [line.rstrip(all_spaces()) for line in lines]
     return dict(zip(lines, range(len(lines)), strict=True))
 
 
-def _read_tokenizer_json(path: Path) -> dict[str, Any]:
+def _read_tokenizer_json(path: Path, builds_berts: bool) -> dict[str, Any]:
     """tokenizer.json, as arguments of ``TokenizerSpec``; its truncation and padding are ignored,
     as they are in transformers: both are arguments of the call.
     """
@@ -198,7 +222,7 @@ def _read_tokenizer_json(path: Path) -> dict[str, Any]:
         says = {
             "vocab": model["vocab"],
             "added_tokens": list(whole["added_tokens"]),
-            "names": {"unk_token": model["unk_token"], **_template_names(path, whole)},
+            "names": {} if builds_berts else {"unk_token": model["unk_token"]},
             "continuing_subword_prefix": model["continuing_subword_prefix"],
             "max_input_chars_per_word": model["max_input_chars_per_word"],
             "decoder_cleanup": decoder.get("cleanup", True),
@@ -207,8 +231,12 @@ def _read_tokenizer_json(path: Path) -> dict[str, Any]:
             raise TypeError("model.vocab is not an object")
         if not all(isinstance(token["content"], str) for token in says["added_tokens"]):
             raise TypeError("an added token's content is not a text")
+        if not builds_berts:
+            says["template"] = read_template(whole.get("post_processor"))
         options = ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase")
         return says | {key: normalizer[key] for key in options}
+    except TemplateError as error:
+        raise UnsupportedModelError(path, f"its post_processor {error}") from error
     except KeyError as error:
         raise ModelFileError(path, f"has no {error}; save it anew with tokenizers") from error
     except (AttributeError, TypeError) as error:
@@ -224,44 +252,30 @@ def _refuse(path: Path, part: str, found: object, wanted: str) -> None:
         )
 
 
-def _template_names(path: Path, whole: dict[str, Any]) -> dict[str, str]:
-    """The tokens that go around a text: ``{"cls_token": "[CLS]", "sep_token": "[SEP]"}``."""
-    processor = whole.get("post_processor")
-    if processor is None:
-        return {}
-    if processor["type"] == "BertProcessing":
-        cls, sep = processor["cls"][0], processor["sep"][0]
-    elif processor["type"] == "TemplateProcessing":
-        cls, sep = (processor["single"][end].get("SpecialToken") for end in (0, -1))
-        first, second = ({"Sequence": {"id": name, "type_id": type_id}}
-                         for name, type_id in (("A", 0), ("B", 1)))  # fmt: skip
-        single = [{"SpecialToken": cls}, first, {"SpecialToken": sep}]
-        ends = [second, {"SpecialToken": {**(sep or {}), "type_id": 1}}]
-        if not (cls and sep) or processor["single"] != single or processor["pair"] != single + ends:
-            raise UnsupportedModelError(
-                path, "its post_processor's template is not BERT's, [CLS] A [SEP] B [SEP]"
-            )
-        cls, sep = cls["id"], sep["id"]
-    else:
-        raise UnsupportedModelError(
-            path, f"its post_processor is {processor['type']}, gtenp knows BERT's template only"
-        )
-    return {"cls_token": cls, "sep_token": sep}
+def _builds_berts(folder: Path, config_path: Path, config: dict[str, Any]) -> bool:
+    """Whether the class that the files name builds BERT's tokenizer itself, as BertTokenizer does.
 
-
-def _check_class(path: Path, config: dict[str, Any]) -> None:
-    name = config.get("tokenizer_class") or "BertTokenizer"
-    if str(name).removesuffix("Fast") not in BERT_CLASSES:
+    Raises UnsupportedModelError where it is neither such a class nor one that takes tokenizer.json
+    as it is.
+    """
+    name, path = config.get("tokenizer_class"), config_path
+    if not name:
+        path = folder / "config.json"
+        name = (_read_object(path) if path.is_file() else {}).get("tokenizer_class")
+    name = str(name or "BertTokenizer").removesuffix("Fast")
+    if name not in BERT_CLASSES + FILE_CLASSES:
         raise UnsupportedModelError(
-            path, f"its tokenizer_class is {name}, gtenp knows BERT's WordPiece only"
+            path,
+            f"its tokenizer_class is {name}, gtenp knows {', '.join(BERT_CLASSES)} and, where "
+            "tokenizer.json is to be taken as it is, PreTrainedTokenizerFast",
         )
+    return name in BERT_CLASSES
 
 
 def _special_names(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
     """What the two files call ``unk_token`` and so on; each a str or an added token's dict."""
-    names = {key: config[key] for key in DEFAULT_NAMES if config.get(key)}
-    special = _special_tokens_map(folder, config)
-    return names | {key: special[key] for key in DEFAULT_NAMES if special.get(key)}
+    stated = config | _special_tokens_map(folder, config)
+    return {key: stated[key] for key in NAMES if stated.get(key)}
 
 
 def _special_tokens_map(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
@@ -272,27 +286,43 @@ def _special_tokens_map(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _extra_special_tokens(folder: Path, config: dict[str, Any]) -> list[Any]:
-    extra: list[Any] = []
-    for says in (config, _special_tokens_map(folder, config)):
-        for key in ("additional_special_tokens", "extra_special_tokens"):
-            value = says.get(key) or []
-            extra += value.values() if isinstance(value, dict) else value
-    return extra
+    stated = config.get("extra_special_tokens") or config.get("additional_special_tokens") or []
+    more = _special_tokens_map(folder, config).get("extra_special_tokens") or []
+    return [
+        token
+        for tokens in (stated, more)
+        for token in (tokens.values() if isinstance(tokens, dict) else tokens)
+    ]
 
 
-def _other_tokens(folder: Path, config: dict[str, Any]) -> list[dict[str, Any]]:
-    """The added tokens of tokenizer_config.json, or else of added_tokens.json, by ascending id."""
+def _oldest_extra(folder: Path, config: dict[str, Any]) -> list[Any]:
+    """What special_tokens_map.json of before transformers 5 adds, where nothing newer is stated."""
+    return list(_special_tokens_map(folder, config).get("additional_special_tokens") or [])
+
+
+def _other_tokens(
+    folder: Path, config: dict[str, Any], in_file: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The added tokens of tokenizer_config.json, or else of added_tokens.json and tokenizer.json
+    (``in_file``), by ascending id.
+    """
     if "added_tokens_decoder" in config:
         by_id = {int(key): value for key, value in config["added_tokens_decoder"].items()}
-        return [{**by_id[key], "id": key} for key in sorted(by_id)]
-    path = folder / "added_tokens.json"
-    ids: dict[str, int] = _read_object(path) if path.is_file() else {}
-    named = [*_special_names(folder, config).values(), *_extra_special_tokens(folder, config)]
-    special = {*DEFAULT_NAMES.values(), *(_special(value)["content"] for value in named)}
-    return [
-        {"content": content, "id": ids[content], "special": content in special}
-        for content in sorted(ids, key=ids.__getitem__)
-    ]
+    else:
+        path = folder / "added_tokens.json"
+        ids: dict[str, int] = _read_object(path) if path.is_file() else {}
+        named = [*_special_names(folder, config).values(), *_extra_special_tokens(folder, config)]
+        special = {_special(value)["content"] for value in named}
+        by_id = {
+            number: {
+                "content": content,
+                "special": content in special,
+                "normalized": content not in special,
+            }
+            for content, number in ids.items()
+        }
+        by_id |= {entry["id"]: entry for entry in in_file}
+    return [{**by_id[key], "id": key} for key in sorted(by_id)]
 
 
 def _special(value: Any) -> dict[str, Any]:
@@ -301,21 +331,28 @@ def _special(value: Any) -> dict[str, Any]:
 
 
 def _number(
-    path: Path, entries: Iterable[dict[str, Any]], vocab: dict[str, int]
+    path: Path,
+    entries: list[dict[str, Any]],
+    rest: list[dict[str, Any]],
+    vocab: dict[str, int],
 ) -> tuple[AddedToken, ...]:
     """Give each added token its id: the vocabulary's, or else the next one behind it.
 
-    >>> entries = [{"content": "[SEP]"}, {"content": "<new>", "special": False}]
-    >>> [(token.content, token.id) for token in _number(None, entries, {"a": 0, "[SEP]": 1})]
+    Of entries with the same content the last holds; the rest adds only what no entry has.
+
+    >>> entries = [{"content": "[SEP]"}, {"content": "<new>", "special": True}]
+    >>> [(token.content, token.id) for token in _number(None, entries, [], {"a": 0, "[SEP]": 1})]
     [('[SEP]', 1), ('<new>', 2)]
     """
     tokens: dict[str, AddedToken] = {}
-    for entry in entries:
+    beyond = len(vocab)
+    taken = {entry["content"] for entry in entries}
+    for entry in [*entries, *(entry for entry in rest if entry["content"] not in taken)]:
         content = entry["content"]
-        if not content or content in tokens:
+        if not content:
             continue
-        beyond = max((token.id + 1 for token in tokens.values()), default=0)
-        number = vocab.get(content, max(beyond, len(vocab)))
+        known = tokens.get(content)
+        number = known.id if known else vocab.get(content, beyond)
         if entry.get("id", number) != number:
             # The reference numbers anew and goes on: the model would look up another token's row.
             raise ModelFileError(
@@ -323,7 +360,8 @@ def _number(
                 f"gives the added token {content!r} id {entry['id']}, but with this vocabulary "
                 f"it has id {number}; copy all tokenizer files from one place",
             )
-        special = entry.get("special", True)
+        beyond = max(beyond, number + 1)
+        special = entry.get("special", False)
         tokens[content] = AddedToken(
             content,
             number,
@@ -347,6 +385,20 @@ def _max_length(folder: Path, config_path: Path, config: dict[str, Any]) -> int:
     return min(int(stated), positions) if isinstance(positions, int) else int(stated)
 
 
+def _check_template(path: Path, spec: TokenizerSpec) -> None:
+    """A special token of the template needs a row of the model's embedding table."""
+    template = spec.template or Template()
+    known = {*spec.vocab.values(), *(token.id for token in spec.added_tokens)}
+    for layout in (template.single, template.pair):
+        for token in layout.special_tokens:
+            if token.id not in known:
+                raise ModelFileError(
+                    path,
+                    f"its post_processor has a special token with id {token.id}, which is no "
+                    "token's; copy all tokenizer files from one place",
+                )
+
+
 def _check_types(path: Path, spec: TokenizerSpec) -> None:
     """A value of the wrong type would be taken for true or false without a word."""
     for field in fields(spec):
@@ -356,6 +408,7 @@ def _check_types(path: Path, spec: TokenizerSpec) -> None:
             "bool | None": (bool, type(None)),
             "int": (int,),
             "str": (str,),
+            "str | None": (str, type(None)),
         }.get(str(field.type))
         if wanted and not isinstance(value, wanted):
             raise ModelFileError(path, f"{field.name} is {value!r}, a {field.type} was wanted")

@@ -6,6 +6,7 @@ Each step says what comes in a character's place. The order is that of the refer
 
 from __future__ import annotations
 
+import re
 from functools import cache, partial
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -120,23 +121,42 @@ def sortable_marks() -> frozenset[str]:
     return frozenset(sortable)
 
 
-def sort_marks(text: str) -> tuple[str, list[int]]:
-    r"""Decompose and sort marks by combining class; also, whence each character comes.
+@cache
+def mark_runs() -> re.Pattern[str]:
+    """Neighbouring marks, of which there is something to sort."""
+    return re.compile(f"[{''.join(map(re.escape, combining_classes()))}]{{2,}}")
+
+
+DECOMPOSED = CharTable(decompose)
+
+
+def sort_marks(text: str) -> str:
+    r"""Decompose and sort marks by combining class; what has class 0 stays where it is.
+
+    >>> [f"{ord(char):x}" for char in sort_marks("a\u302e\U0001d165b")]
+    ['61', '1d165', '302e', '62']
+    """
+    classes = combining_classes().__getitem__
+    return mark_runs().sub(
+        lambda run: "".join(sorted(run[0], key=classes)), text.translate(DECOMPOSED)
+    )
+
+
+def mark_origins(text: str) -> list[int]:
+    r"""Whence each character of ``sort_marks(text)`` comes.
 
     The origins go by position, not by character, for that is how the reference counts them.
 
-    >>> text, origins = sort_marks("a\u302e\U0001d165b")
-    >>> [f"{ord(char):x}" for char in text], origins
-    (['61', '1d165', '302e', '62'], [0, 1, 2, 3])
+    >>> mark_origins("a\u302e\U0001d165b")
+    [0, 1, 2, 3]
     """
-    parts = [(part, n == 0) for char in text for n, part in enumerate(decompose(char))]
-    classes = [combining_classes().get(part, 0) for part, _ in parts]
-    # What has class 0 stays where it is, and the marks stay behind it.
-    bases = accumulate(number == 0 for number in classes)
-    keys = list(zip(bases, classes, strict=True))
-    order = sorted(range(len(parts)), key=keys.__getitem__)
-    positions = list(accumulate((parts[n][1] for n in order), initial=-1))
-    return "".join(parts[n][0] for n in order), positions[1:]
+    begins = [n == 0 for char in text for n in range(len(DECOMPOSED[ord(char)]))]
+    decomposed = text.translate(DECOMPOSED)
+    classes = combining_classes()
+    for run in mark_runs().finditer(decomposed):
+        order = sorted(range(*run.span()), key=lambda place: classes[decomposed[place]])
+        begins[run.start() : run.end()] = [begins[place] for place in order]
+    return list(accumulate(begins, initial=-1))[1:]
 
 
 class Normalizer:
@@ -144,7 +164,8 @@ class Normalizer:
 
     def __init__(self, spec: TokenizerSpec) -> None:
         self._strips_accents = spec.strips_accents
-        self._cleans = spec.clean_text
+        controls = spec.clean_text
+        self._kept = CharTable(lambda char: "" if controls and within("CONTROLS", char) else char)
         self.forms = CharTable(partial(normalize, spec=spec))
         # For ASCII, where one character stays one or goes: translate() is then 20 times faster.
         self.ascii_forms = {
@@ -160,16 +181,20 @@ class Normalizer:
         >>> Normalizer(TokenizerSpec(vocab={}))("É中")
         ('e 中 ', [0, 1, 1, 1])
         """
-        text, origins = self.sort(text)
+        origins: Sequence[int] = range(len(text))
+        if self._has_marks_to_sort(text):
+            kept = [n for n, char in enumerate(text) if self._kept[ord(char)]]
+            text = "".join(text[n] for n in kept)
+            origins = [kept[n] for n in mark_origins(text)]
+            text = sort_marks(text)
         forms = [self.forms[ord(char)] for char in text]
         return "".join(forms), [
             origin for form, origin in zip(forms, origins, strict=True) for _ in form
         ]
 
-    def sort(self, text: str) -> tuple[str, Sequence[int]]:
-        """The text with its marks in the order into which NFD puts them, and its origins."""
-        if not self._strips_accents or sortable_marks().isdisjoint(text):
-            return text, range(len(text))
-        kept = [n for n, char in enumerate(text) if not (self._cleans and within("CONTROLS", char))]
-        text, positions = sort_marks("".join(text[n] for n in kept))
-        return text, [kept[position] for position in positions]
+    def sort(self, text: str) -> str:
+        """The text with its marks in the order into which NFD puts them."""
+        return sort_marks(text.translate(self._kept)) if self._has_marks_to_sort(text) else text
+
+    def _has_marks_to_sort(self, text: str) -> bool:
+        return self._strips_accents and not sortable_marks().isdisjoint(text)

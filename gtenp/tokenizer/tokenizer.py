@@ -1,7 +1,7 @@
 """The tokenizer: text → ``input_ids`` and back, under transformers' names.
 
-Here the stages of the folder's tour come together, in their order (``_pieces``) and, for speed, in
-two steps that remember what they made (``_ids``).
+It knows the added tokens, the template and the options of a call; what is between the added tokens
+it leaves to its pipeline, BERT's in ``bert_pipeline.py``.
 """
 
 from __future__ import annotations
@@ -28,20 +28,22 @@ from gtenp.tokenizer.batch_encoding import (
     fill,
     lay_out,
     make_plan,
+    offsets,
     pad_columns,
+    special_id,
     token_type_ids,
     truncate,
 )
-from gtenp.tokenizer.decoder import clean_up_spaces, join_pieces
+from gtenp.tokenizer.bert_pipeline import BertPipeline
+from gtenp.tokenizer.decoder import clean_up_spaces
 from gtenp.tokenizer.files import TokenizerSpec, read_folder
-from gtenp.tokenizer.memory import CharTable, LoneSurrogateError, StrIds
-from gtenp.tokenizer.normalizer import Normalizer
-from gtenp.tokenizer.pre_tokenizer import ASCII_WORDS, isolate, words
+from gtenp.tokenizer.memory import LoneSurrogateError
 from gtenp.tokenizer.samples import Sample, read_samples, surrogate_error
-from gtenp.tokenizer.wordpiece import WordPiece
+from gtenp.tokenizer.template import Layout, bert_template, outer_spaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from gtenp.tokenizer.samples import Text
 
@@ -77,17 +79,10 @@ class Tokenizer:
     def __init__(self, spec: TokenizerSpec, folder: Path | None = None) -> None:
         self.spec = spec
         self._folder = folder  # whence the spec was read, for save_pretrained
-        self._normalizer = Normalizer(spec)
-        self._wordpiece = WordPiece(spec)
-        # What stands between two spaces: a word with its punctuation, mostly.
-        self._chunk_ids = StrIds(self._ids_of_chunk)
-        self._isolated = CharTable(isolate)
-        # Stages 2 and 3 in one: what str.translate() puts in a character's place.
-        forms = self._normalizer.forms
-        self._split = CharTable(lambda char: forms[ord(char)].translate(self._isolated))
+        self._pipeline = BertPipeline(spec)
         tokens = spec.added_tokens
         raw = {token.content: token for token in tokens if not token.normalized}
-        normalized = {t.content.translate(forms): t for t in tokens if t.normalized}
+        normalized = {self._pipeline.normalize(t.content): t for t in tokens if t.normalized}
         # What normalizes to nothing can't be found; the reference would find it everywhere.
         normalized.pop("", None)
         self._raw_tokens = AddedTokenMatcher(raw)
@@ -102,10 +97,13 @@ class Tokenizer:
         self.pad_token = spec.pad_token
         self.mask_token = spec.mask_token
         self.unk_token_id = spec.unk_token_id
-        self.cls_token_id = self._id(spec.cls_token)
-        self.sep_token_id = self._id(spec.sep_token)
-        self.pad_token_id = None if spec.pad_token is None else self._id(spec.pad_token)
-        self.mask_token_id = None if spec.mask_token is None else self._id(spec.mask_token)
+        self.cls_token_id, self.sep_token_id, self.pad_token_id, self.mask_token_id = (
+            None if name is None else self._id(name)
+            for name in (spec.cls_token, spec.sep_token, spec.pad_token, spec.mask_token)
+        )
+        self.template = spec.template or bert_template(
+            self._id(spec.cls_token or ""), self._id(spec.sep_token or "")
+        )
         self.model_max_length = spec.model_max_length
         self.padding_side = spec.padding_side
         self.truncation_side = spec.truncation_side
@@ -182,64 +180,57 @@ class Tokenizer:
 
     def _ids(self, text: str) -> list[int]:
         """The ids of a text, without special tokens around it."""
-        if self._has_normalized_tokens or self._raw_tokens.found_in(text):
-            return [piece.id for piece in self._pieces(text)]
-        if text.isascii():
-            text = text.translate(self._normalizer.ascii_forms)
-        # No stage looks across a space. Not split(): it would also part words at U+001C, which
-        # stage 2 may remove.
-        return list(chain.from_iterable(map(self._chunk_ids.__getitem__, text.split(" "))))
-
-    def _ids_of_chunk(self, chunk: str) -> tuple[int, ...]:
-        """The ids of what stands between two spaces."""
-        if chunk.isascii():  # whose punctuation is left for ASCII_WORDS to isolate
-            ascii_text = chunk.translate(self._normalizer.ascii_forms)
-            parts: Iterable[str] = ASCII_WORDS.findall(ascii_text)
-        else:
-            parts = filter(None, self._normalizer.sort(chunk)[0].translate(self._split).split(" "))
-        return tuple(chain.from_iterable(map(self._wordpiece.ids.__getitem__, parts)))
+        ids: list[int] = []
+        for start, stop, token in self._raw_tokens.split(text):
+            if token is not None:
+                ids.append(token.id)
+            elif self._has_normalized_tokens:
+                normal = self._pipeline.normalize(text[start:stop])
+                for begin, end, inner in self._normalized_tokens.split(normal):
+                    if inner is not None:
+                        ids.append(inner.id)
+                    else:
+                        ids += self._pipeline.normal_ids(normal[begin:end])
+            else:
+                ids += self._pipeline.ids(text[start:stop])
+        return ids
 
     def _first(self, text: str, wanted: int, encode: Encode) -> list[Any]:
         """At least the first tokens that are wanted, or all there are; little is read beyond."""
         size = 8 * wanted
         while size < len(text):
-            tokens = encode(self._head(text, size))
+            tokens = encode(self._pipeline.head(text, size, self._characters_in_tokens))
             if len(tokens) >= wanted:
                 return tokens
             size *= 4
         return encode(text)
 
-    def _head(self, text: str, size: int) -> str:
-        """The start of a text, up to where a cut changes nothing: behind a character that is always
-        a word's end and that no added token holds.
-        """
-        for stop in range(size, 0, -1):
-            form = self._split[ord(text[stop - 1])]
-            if form.endswith(" ") and self._characters_in_tokens.isdisjoint(text[stop - 1] + form):
-                return text[:stop]
-        return ""
-
     def _pieces(self, text: str) -> list[Piece]:
         """The tokens of a text and whence they come: all stages, one after the other."""
         pieces: list[Piece] = []
         word = count()
+        spaces = outer_spaces if self.template.trims_offsets else _no_spaces
         for start, stop, token in self._raw_tokens.split(text):
             if token is not None:
-                pieces.append(Piece(token.id, (start, stop), next(word)))
+                around = spaces(text[start:stop])
+                pieces.append(Piece(token.id, (start, stop), next(word), around))
                 continue
-            normal, origins = self._normalizer(text[start:stop])
+            normal, origins = self._pipeline.align(text[start:stop])
 
             def span(first: int, last: int) -> tuple[int, int]:
                 return start + origins[first], start + origins[last - 1] + 1  # noqa: B023
 
             for begin, end, token in self._normalized_tokens.split(normal):
                 if token is not None:
-                    pieces.append(Piece(token.id, span(begin, end), next(word)))
+                    around = spaces(normal[begin:end])
+                    pieces.append(Piece(token.id, span(begin, end), next(word), around))
                     continue
-                for first, last in words(normal, begin, end, self._isolated):
+                for cut in self._pipeline.words(normal, begin, end):
                     number = next(word)
-                    for id, a, b in self._wordpiece.cut(normal[first:last]):
-                        pieces.append(Piece(id, span(first + a, first + b), number))
+                    pieces += [
+                        Piece(id, span(first, last), number, spaces(self._tokens[id]))
+                        for id, first, last in cut
+                    ]
         return pieces
 
     # ── the call ──
@@ -281,9 +272,10 @@ class Tokenizer:
         """
         samples, batched = read_samples(text, text_pair, is_split_into_words)
         paired = bool(samples) and samples[0].second is not None
+        layout = self.template.pair if paired else self.template.single
         plan = make_plan(
             self.spec,
-            special_tokens=self.num_special_tokens_to_add(paired) if add_special_tokens else 0,
+            layout=layout if add_special_tokens else layout.bare(),
             padding=padding,
             truncation=truncation,
             max_length=max_length,
@@ -299,20 +291,19 @@ class Tokenizer:
         plan = plan.settled(rows)
         spans = rows
         if return_offsets_mapping:
-            spans = [row.map(lambda piece: piece.span) for row in rows]
-            rows = [row.map(lambda piece: piece.id) for row in rows]
+            place = partial(offsets, adds_prefix_space=self.template.adds_prefix_space)
+            spans = [row.map(place) for row in rows]
+            rows = [row.map(lambda pieces: [piece.id for piece in pieces]) for row in rows]
         pad = self.pad_token_id or 0
-        columns: dict[str, Any] = {
-            "input_ids": lay_out(rows, plan, self.cls_token_id, self.sep_token_id, pad)
-        }
+        columns: dict[str, Any] = {"input_ids": lay_out(rows, plan, special_id, pad)}
         if return_token_type_ids:
             columns["token_type_ids"] = token_type_ids(rows, plan)
         if return_attention_mask:
             columns["attention_mask"] = attention_mask(rows, plan)
         if return_special_tokens_mask:
-            columns["special_tokens_mask"] = lay_out(fill(rows, 0, 0), plan, 1, 1, 1)
+            columns["special_tokens_mask"] = lay_out(fill(rows, 0, 0), plan, lambda _: 1, 1)
         if return_offsets_mapping:
-            columns["offset_mapping"] = lay_out(spans, plan, (0, 0), (0, 0), (0, 0))
+            columns["offset_mapping"] = lay_out(spans, plan, lambda _: (0, 0), (0, 0))
         if return_overflowing_tokens:
             columns["overflow_to_sample_mapping"] = [row.sample for row in rows]
 
@@ -343,15 +334,16 @@ class Tokenizer:
 
     def _origins(self, samples: list[Sample], plan: Plan) -> Origins:
         rows = self._rows(samples, plan, self._pieces)
-        ids = [row.map(lambda piece: piece.id) for row in rows]
-        laid = lay_out(ids, plan, self.cls_token_id, self.sep_token_id, self.pad_token_id or 0)
-        spans = [row.map(lambda piece: piece.span) for row in rows]
-        words = [row.map(lambda piece: piece.word) for row in rows]
+        ids = [row.map(lambda pieces: [piece.id for piece in pieces]) for row in rows]
+        laid = lay_out(ids, plan, special_id, self.pad_token_id or 0)
+        place = partial(offsets, adds_prefix_space=self.template.adds_prefix_space)
+        spans = [row.map(place) for row in rows]
+        words = [row.map(lambda pieces: [piece.word for piece in pieces]) for row in rows]
         return Origins(
             tokens=list(map(self.convert_ids_to_tokens, laid)),
-            spans=lay_out(spans, plan, None, None, None),
-            word_ids=lay_out(words, plan, None, None, None),
-            sequence_ids=lay_out(fill(rows, 0, 1), plan, None, None, None),
+            spans=lay_out(spans, plan, lambda _: None, None),
+            word_ids=lay_out(words, plan, lambda _: None, None),
+            sequence_ids=lay_out(fill(rows, 0, 1), plan, lambda _: None, None),
         )
 
     def encode(self, text: Any, text_pair: Any = None, **options: Any) -> Any:
@@ -397,7 +389,7 @@ class Tokenizer:
         columns = as_columns(encoded_inputs)
         plan = make_plan(
             self.spec,
-            special_tokens=0,
+            layout=Layout(),
             padding=padding,
             truncation=False,
             max_length=max_length,
@@ -451,7 +443,8 @@ class Tokenizer:
 
     def num_special_tokens_to_add(self, pair: bool = False) -> int:
         """How many special tokens go around a text, or a pair of them."""
-        return 3 if pair else 2
+        layout = self.template.pair if pair else self.template.single
+        return len(layout.special_tokens)
 
     # ── ids → text ──
 
@@ -482,11 +475,7 @@ class Tokenizer:
             ]
         ids = ids if isinstance(ids, Iterable) else [ids]
         tokens = self.convert_ids_to_tokens(ids, skip_special_tokens=skip_special_tokens)
-        text = join_pieces(
-            [token for token in tokens if token is not None],
-            self.spec.continuing_subword_prefix,
-            self.spec.decoder_cleanup,
-        )
+        text = self._pipeline.join([token for token in tokens if token is not None])
         clean_up = clean_up_tokenization_spaces
         if clean_up is None:
             clean_up = self.spec.clean_up_tokenization_spaces
@@ -544,8 +533,8 @@ class Tokenizer:
         tokens = {number: token for token, number in self.spec.vocab.items()}
         for token in self.spec.added_tokens:
             # As the reference gives it back: in the form in which it is matched.
-            content, forms = token.content, self._normalizer.forms
-            tokens[token.id] = content.translate(forms) if token.normalized else content
+            content = token.content
+            tokens[token.id] = self._pipeline.normalize(content) if token.normalized else content
         return tokens
 
     def _token(self, number: Any) -> str | None:
@@ -554,6 +543,10 @@ class Tokenizer:
 
 def _is_row(ids: Any) -> bool:
     return isinstance(ids, (list, tuple)) or getattr(ids, "ndim", 0) > 0
+
+
+def _no_spaces(_: str) -> tuple[int, int]:
+    return 0, 0
 
 
 def encode_text(text: Text, encode: Encode) -> list[Any]:

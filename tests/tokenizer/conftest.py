@@ -20,4 +20,5 @@ def theirs() -> Reference:
 
 @pytest.fixture(scope="session")
 def tokenizer(theirs: Reference, tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
-    return ours(theirs, tmp_path_factory.mktemp("uncased"))
+    names = {"cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"}
+    return ours(theirs, tmp_path_factory.mktemp("uncased"), **names)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import random
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,12 +17,12 @@ from tokenizer_reference import (
 )
 from tokenizers import AddedToken
 
+from gtenp.tokenizer import Tokenizer
+
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tokenizers import Tokenizer as Reference
-
-    from gtenp.tokenizer import Tokenizer
 
 
 def test_special_tokens_are_found_inside_text_but_not_in_lower_case(tokenizer: Tokenizer) -> None:
@@ -55,6 +58,44 @@ def test_of_two_added_tokens_at_one_place_the_longer_is_taken(tmp_path: Path) ->
     tokenizer, theirs = added(tmp_path, AddedToken("<a"), AddedToken("<a b>"), AddedToken("a b>!"))
     for text in ("<a b>!", "<a b", "x<a b>!x"):
         assert_equal(tokenizer, theirs, text)
+
+
+def test_tokens_that_overlap_in_every_way_are_cut_as_there(tmp_path: Path) -> None:
+    draw = random.Random(0)
+    for _ in range(60):
+        contents = {"".join(draw.choices("xy<", k=draw.randint(1, 5))) for _ in range(8)}
+        normalized = draw.random() < 0.5
+        tokens = (AddedToken(each, normalized=normalized, special=False) for each in contents)
+        tokenizer, theirs = added(tmp_path, *tokens)
+        for _ in range(10):
+            assert_equal(tokenizer, theirs, "".join(draw.choices("xy< ", k=30)))
+
+
+def test_an_added_token_is_normalized_as_a_text_is_marks_sorted(tmp_path: Path) -> None:
+    token = AddedToken("x\u302e\U0001d165", normalized=True, special=False)
+    tokenizer, theirs = added(tmp_path, token)
+    for text in ("x\u302e\U0001d165", "x\U0001d165\u302e", "x\u302e\u200b\U0001d165"):
+        assert_equal(tokenizer, theirs, text)
+
+
+@pytest.mark.parametrize("normalized", [False, True])
+def test_loading_and_finding_many_added_tokens_takes_no_square_of_their_number(
+    tmp_path: Path, normalized: bool
+) -> None:
+    count = 20_000
+    token = {"normalized": normalized, "special": False}
+    theirs = reference({word: n for n, word in enumerate([*SPECIAL, "a", "b"])})
+    whole = json.loads(theirs.to_str())
+    whole["added_tokens"] += [{"id": 7 + n, "content": f"aaa{n}", **token} for n in range(count)]
+    (tmp_path / "tokenizer.json").write_text(json.dumps(whole), encoding="utf-8")
+    start = time.perf_counter()
+    tokenizer = Tokenizer.from_folder(tmp_path)
+    assert time.perf_counter() - start < 3  # 0.2 s; 18 s where each looks at all before it
+    text = " ".join(f"aaa{n} a aa a aaa b" for n in range(count))
+    start = time.perf_counter()
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    assert time.perf_counter() - start < 3  # 0.2 s; minutes where each place tries all of them
+    assert [id for id in ids if id >= 7] == [7 + n for n in range(count)]
 
 
 def test_two_added_tokens_that_strip_the_same_spaces_take_them_once(tmp_path: Path) -> None:

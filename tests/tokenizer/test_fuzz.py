@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from tokenizer_reference import SPECIAL, ours, reference, telling_vocab, uncased_vocab
 from tokenizers import AddedToken, Tokenizer
 from tokenizers.normalizers import BertNormalizer
+from tokenizers.processors import RobertaProcessing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +41,7 @@ fragments = st.one_of(
     st.text(st.characters(min_codepoint=0xA0, max_codepoint=0x2FFF), max_size=6),
     st.sampled_from(["中国", "漢字かな", "각나", "\U0002b820\U0002b81f", "\uf900", "\U0002f800"]),
     st.sampled_from(["👩‍👩‍👧", "é́", "≠", "ά΅", "؟", "‽", "$1,000.00", "...", "a" * 99, "é" * 101]),
-    st.text("ab[]#.é", max_size=8),
+    st.text("ab[]#.éĠ", max_size=8),
     st.text(max_size=5),
 )  # fmt: skip
 texts = st.lists(fragments, max_size=12).map("".join)
@@ -122,17 +123,36 @@ def test_any_text_gives_what_the_reference_gives() -> None:
 
 def test_any_added_tokens_and_options_give_what_the_reference_gives(tmp_path: Path) -> None:
     words = [*SPECIAL, "the", "a", "##a", "A", "b", "##b", "é", "##é", "e", "##e", ".", "[", "]"]
-    words += ["中", "##中", "\u0301", "##\u0301", "york", "##ing", "x", "<", "new", ">", "\ua9c0"]
+    words += [
+        "中",
+        "##中",
+        "\u0301",
+        "##\u0301",
+        "york",
+        "##ing",
+        "x",
+        "<",
+        "new",
+        ">",
+        "\ua9c0",
+        "Ġ",
+        "##Ġ",
+    ]
     vocab = {word: number for number, word in enumerate(words)}
 
-    def check(added: Any, options: dict[str, Any], text: str, pieces: list[str]) -> None:
+    def check(
+        added: Any, options: dict[str, Any], text: str, pieces: list[str], trims: list[bool] | None
+    ) -> None:
         tokens = tuple(AddedToken(content, **flags) for content, flags in added)
         normal = BertNormalizer(**options).normalize_str
         forms = [normal(token.content) for token in tokens if token.normalized]
         # The reference panics on forms that are empty and picks one at random of two alike.
         if "" in forms or len(set(forms)) < len(forms):
             reject()
-        tokenizer = ours(reference(vocab, tokens, **options), tmp_path)
+        made = reference(vocab, tokens, **options)
+        if trims is not None:
+            made.post_processor = RobertaProcessing(("[SEP]", 3), ("[CLS]", 2), *trims)
+        tokenizer = ours(made, tmp_path)
         # From the file: the one in memory remembers what a token was before it was added anew.
         theirs = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
         # The added tokens themselves, at random places of a random text.
@@ -140,4 +160,7 @@ def test_any_added_tokens_and_options_give_what_the_reference_gives(tmp_path: Pa
         assert_equal(tokenizer, theirs, text, None)
 
     pieces = st.lists(contents, max_size=4)
-    for_a_while(0.5, check, added=added_tokens, options=normalizers, text=texts, pieces=pieces)
+    trims = st.none() | st.lists(st.booleans(), min_size=2, max_size=2)
+    for_a_while(
+        0.5, check, added=added_tokens, options=normalizers, text=texts, pieces=pieces, trims=trims
+    )

@@ -61,10 +61,11 @@ def test_what_is_remembered_of_ever_new_words_and_characters_is_bounded(
             + " "
             + "".join(map(chr, range(0x20000 + 0x8000 * block, 0x28000 + 0x8000 * block)))
         )
-        for remembered in (fresh._wordpiece.ids, fresh._chunk_ids):
+        pipeline = fresh._pipeline
+        for remembered in (pipeline._wordpiece.ids, pipeline._chunk_ids):
             assert len(remembered) <= REMEMBERED
             assert max(map(len, remembered)) <= REMEMBERED_LENGTH
-        for forms in (fresh._normalizer.forms, fresh._split, fresh._isolated):
+        for forms in (pipeline._normalizer.forms, pipeline._split, pipeline._isolated):
             assert len(forms) <= REMEMBERED
 
 
