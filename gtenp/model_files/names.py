@@ -39,6 +39,11 @@ KNOWN = (
     "sentence-transformers/msmarco-MiniLM-L6-cos-v5",
     "sentence-transformers/paraphrase-MiniLM-L6-v2",
     "sentence-transformers/LaBSE",
+    "sentence-transformers/multi-qa-distilbert-cos-v1",
+    "sentence-transformers/distiluse-base-multilingual-cased-v2",
+    "cross-encoder/ms-marco-MiniLM-L6-v2",
+    "cross-encoder/ms-marco-MiniLM-L12-v2",
+    "cross-encoder/ms-marco-TinyBERT-L2-v2",
 )
 
 _HUB_ID = re.compile(r"(?!.*(--|\.\.))\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
@@ -56,10 +61,13 @@ def hub_id(name: str) -> str:
     """The Hub's name of a model; InputError for what can't be one.
 
     A name without an organisation that is not one of the short names is taken for one of
-    sentence-transformers' own models, as sentence-transformers takes it.
+    sentence-transformers' own models, as sentence-transformers takes it; its rerankers are kept
+    apart, under cross-encoder/.
 
     >>> hub_id("gte-small"), hub_id("paraphrase-MiniLM-L6-v2"), hub_id("bert-base-uncased")
     ('Supabase/gte-small', 'sentence-transformers/paraphrase-MiniLM-L6-v2', 'bert-base-uncased')
+    >>> hub_id("ms-marco-MiniLM-L6-v2")
+    'cross-encoder/ms-marco-MiniLM-L6-v2'
     """
     if name in SHORT_NAMES:
         return SHORT_NAMES[name]
@@ -70,12 +78,16 @@ def hub_id(name: str) -> str:
         )
     if "/" in name or _WITHOUT_ORGANISATION.fullmatch(name):
         return name
-    return f"sentence-transformers/{name}"
+    return f"{_organisation(name)}/{name}"
+
+
+def _organisation(name: str) -> str:
+    return "cross-encoder" if name.startswith("ms-marco-") else "sentence-transformers"
 
 
 def is_known(name: str) -> bool:
     """Whether it is a known model's name, with its organisation or without."""
-    return name in SHORT_NAMES or name in KNOWN or f"sentence-transformers/{name}" in KNOWN
+    return name in SHORT_NAMES or name in KNOWN or f"{_organisation(name)}/{name}" in KNOWN
 
 
 def similar(model: str, here: Iterable[str] = ()) -> list[str]:
