@@ -23,6 +23,7 @@ from threadpoolctl import threadpool_limits
 from gtenp import Embedder
 from gtenp.engine import parallel
 from gtenp.engine.batch import pack
+from gtenp.engine.encoder import _shares, _small_kernels
 from gtenp.engine.parallel import (
     available_cpus,
     blas_libraries,
@@ -169,6 +170,19 @@ def test_a_limit_that_another_thread_holds_does_not_stop_ours():
         assert set(blas_setting()) == {2}
 
 
+@pytest.mark.usefixtures("four_cpus")
+def test_ours_stops_no_limit_that_the_caller_sets_afterwards():
+    with blas_threads(1):
+        pass
+    with ThreadPoolExecutor(1) as pool:
+
+        def limited() -> int:
+            with threadpool_limits(2):
+                return default_threads()
+
+        assert pool.submit(limited).result() == 2
+
+
 class Library:
     def __init__(self, filepath, num_threads, threading_layer="pthreads"):
         self.filepath, self.num_threads = filepath, num_threads
@@ -211,6 +225,20 @@ def test_every_item_is_taken_once_whatever_the_threads():
         taken = []
         run_each(taken.append, iter(range(100)), threads)
         assert sorted(taken) == list(range(100))
+
+
+def test_every_thread_has_the_callers_errstate():
+    seen = {}
+
+    def look(_, wait=lambda: None):
+        seen[threading.current_thread()] = np.geterr()["divide"]
+        wait()
+
+    with np.errstate(divide="raise"):
+        run_together(look, [0, 1, 2])
+        run_each(lambda number: (look(number), time.sleep(0.01)), iter(range(20)), 3)
+    assert len(seen) == 5
+    assert set(seen.values()) == {"raise"}
 
 
 def test_the_first_exception_stops_all_and_is_raised():
@@ -313,6 +341,31 @@ def test_threads_share_the_rows_of_a_batch_that_the_others_would_wait_for(texts,
     assert seen == expected
     difference = np.abs(found - alone.encode(texts, truncate="silent"))
     assert difference.max() <= EMBEDDING_TOLERANCE
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+def test_shares_are_all_rows_in_order_of_about_one_size_and_none_too_small(threads):
+    least = 16 if _small_kernels() else 128
+    for total in (0, 1, least, 2 * least - 1, 2 * least, 3 * least + 5, 1000):
+        shares = _shares(total, threads)
+        assert [row for rows in shares for row in rows] == list(range(total))
+        assert len(shares) == min(threads, max(1, total // least))
+        sizes = [len(rows) for rows in shares]
+        assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize(("tokens", "inside"), [(5, 2), (512, 1)])
+def test_the_rows_of_a_short_text_are_left_to_blass_threads_alone(monkeypatch, tokens, inside):
+    encoder, seen = EMBEDDERS[0].encoder, set()
+    attend = encoder._attend
+
+    def watched(*arguments):
+        seen.update(blas_setting())
+        attend(*arguments)
+
+    monkeypatch.setattr(encoder, "_attend", watched)
+    encoder.forward(pack([list(range(min(tokens, 64)))] * -(-tokens // 64)), 2)
+    assert seen == {inside}
 
 
 def test_a_long_text_shared_by_rows_equals_the_same_alone(gte_small):
@@ -442,7 +495,7 @@ def test_an_interrupt_between_threads_stops_those_that_run(second_thread_fails):
 
 
 def test_a_share_without_a_thread_leaves_nobody_waiting(second_thread_fails):
-    encoder = Embedder(DATA / "tiny", threads=1).encoder
+    encoder = EMBEDDERS[0].encoder  # to load another would start a thread
     with pytest.raises(KeyboardInterrupt):
         encoder.forward(pack([list(range(64))] * 6), 3)
     second_thread_fails[0].join(timeout=10)
@@ -604,15 +657,39 @@ print(codes)
 
 
 @needs_fork
-def test_a_change_of_blas_that_another_thread_was_in_is_undone_in_the_child():
-    script = """
-ident = threading.get_ident() + 1
-blas_threads._wanted.append((ident, 1))  # as if another were on its way out or in
-blas_threads._before = blas_threads._now = before
-blas_threads._set()
-print(setting() != before or before == [1] * len(before), fork())
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "forks_wait._inside[1] = 1",  # about to enter
+        "blas_threads._wanted.append((1, 1)); blas_threads._set()",  # has, or is about to leave
+        "parallel._set_blas_threads([1] * len(before))",  # its last change is not yet done
+    ],
+)
+def test_what_another_thread_was_about_to_do_is_nothing_to_the_child(moment):
+    # Of functions to call before a fork the first registered is the last called.
+    script = f"""
+import os
+os.register_at_fork(before=lambda: caught())
+{FORKS}
+from gtenp.engine import parallel
+from gtenp.engine.parallel import forks_wait
+
+def caught():
+    if os.getpid() == parent:
+        with blas_threads(1):
+            pass
+        {moment}
+
+def child():
+    signal.alarm(20)
+    assert setting() == before, "BLAS's threads"
+    if os.getppid() == parent:
+        assert fork() == 0, "a child's child"
+
+parent = os.getpid()
+print(fork())
 """
-    assert printed(FORKS + script) == "True 0\n"
+    assert printed(script, OPENBLAS_NUM_THREADS="2") == "0\n"
 
 
 @needs_fork
