@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from gtenp.arguments import Foreign, as_texts, check_device, understands, whole_number
 from gtenp.engine.batch import length_sorted, pack
 from gtenp.engine.encoder import Encoder
 from gtenp.engine.parallel import available_cpus, blas_threads, run_each
@@ -26,6 +27,7 @@ from gtenp.model_files import hub
 from gtenp.model_files.checkpoint import load_dense, load_layer_norm, load_weights
 from gtenp.model_files.config import BertConfig
 from gtenp.model_files.sentence_config import (
+    EMPTY_PROMPTS,
     Dense,
     LayerNorm,
     Normalize,
@@ -34,7 +36,6 @@ from gtenp.model_files.sentence_config import (
 )
 from gtenp.similarity import SIMILARITY, similarity_pairwise
 from gtenp.tokenizer import Tokenizer
-from gtenp.tokenizer.batch_encoding import check_texts
 from gtenp.tokenizer.files import read_folder
 
 if TYPE_CHECKING:
@@ -52,6 +53,39 @@ MAX_TOKENS = 1024
 _TEXTS_AT_ONCE = 256
 
 
+# sentence-transformers' options that ask for what gtenp has not, beside those that it takes.
+_NOTHING_HANDED_ON = Foreign(
+    (None, {}), "nothing is handed on to transformers; change the model's own files instead"
+)
+_CONSTRUCTOR_OPTIONS = {
+    "modules": Foreign((None,), "a model is read from a folder; pass its path or a name"),
+    "backend": Foreign((None, "torch"), "gtenp computes with NumPy alone; leave backend out"),
+    "trust_remote_code": Foreign(
+        (None, False), "gtenp runs no code that comes with a model; leave trust_remote_code out"
+    ),
+    "use_auth_token": Foreign((None,), "it is called token today; pass token= instead"),
+    "model_card_data": Foreign((None,), "gtenp writes no model cards; leave it out"),
+    "model_kwargs": _NOTHING_HANDED_ON,
+    "config_kwargs": _NOTHING_HANDED_ON,
+    "processor_kwargs": _NOTHING_HANDED_ON,
+    "tokenizer_kwargs": _NOTHING_HANDED_ON,
+}
+_ONE_PROCESS = "gtenp works in threads, not in processes; Embedder(…, threads=…) says in how many"
+_ENCODE_OPTIONS = {
+    "pool": Foreign((None,), _ONE_PROCESS),
+    "chunk_size": Foreign((None,), _ONE_PROCESS),
+    "num_workers": Foreign((None, 0), _ONE_PROCESS),
+    "processing_kwargs": _NOTHING_HANDED_ON,
+    "task": Foreign(
+        (None, "query", "document"), "the models that gtenp runs know no tasks; leave task out"
+    ),
+}
+_TO_TENSOR = Foreign(
+    (None, False), "gtenp has no torch; torch.from_numpy(embedder.encode(…)) makes a tensor"
+)
+_OF_PAIRS = "; a vector is of one text: gtenp.CrossEncoder scores pairs"
+
+
 class Embedder:
     """A BERT sentence embedding model, under the names of sentence-transformers.
 
@@ -61,18 +95,42 @@ class Embedder:
     the number of CPUs that the process may use.
 
     ``prompts``, ``default_prompt_name``, ``similarity_fn_name`` and ``truncate_dim`` are what the
-    model's files say, and may be set.
+    model's files say where they are not given, and may be set; ``prompts`` that are given stand
+    beside those of the files or in their place. ``cache_folder``, ``local_files_only`` and
+    ``token`` say how a name is looked up, in huggingface_hub's words. ``device`` is the CPU.
+
+    Other options of sentence-transformers are taken where they ask for nothing that gtenp has not,
+    and refused by an InputError that says what to do: docs/drop-in.md lists them.
 
     ModelNotFoundError where the model can't be had; ModelFileError and UnsupportedModelError where
     its folder is damaged or asks for what gtenp does not do.
     """
 
+    @understands({"model_name_or_path": "name_or_path"}, **_CONSTRUCTOR_OPTIONS)
     def __init__(
-        self, name_or_path: str | Path, *, revision: str | None = None, threads: int | None = None
+        self,
+        name_or_path: str | Path,
+        *,
+        revision: str | None = None,
+        threads: int | None = None,
+        device: str | None = None,
+        prompts: Mapping[str, str] | None = None,
+        default_prompt_name: str | None = None,
+        similarity_fn_name: str | None = None,
+        truncate_dim: int | None = None,
+        cache_folder: str | Path | None = None,
+        local_files_only: bool = False,
+        token: bool | str | None = None,
     ) -> None:
-        _check_count("threads", threads)
-        self.threads = threads or available_cpus()
-        self.folder = hub.resolve(name_or_path, revision=revision)
+        check_device(device)
+        self.threads = _count("threads", threads) or available_cpus()
+        self.folder = hub.resolve(
+            name_or_path,
+            revision=revision,
+            cache_folder=cache_folder,
+            local_files_only=local_files_only,
+            token=token,
+        )
         self.sentence_config = sentence = SentenceConfig.from_folder(self.folder)
         self.transformer_folder = folder = self.folder / sentence.transformer_folder
         self.config = BertConfig.from_folder(folder)
@@ -84,10 +142,12 @@ class Embedder:
         self._dimension = sentence.dimension(self.config.hidden_size)
         self.heads = [_load_head(head) for head in sentence.heads]
         self.known_prompts = known_prompts(str(name_or_path), self.folder, sentence.prompts)
-        self.prompts = {**sentence.prompts, **self.known_prompts}
-        self.default_prompt_name = sentence.default_prompt_name
-        self.similarity_fn_name = sentence.similarity_fn_name
-        self.truncate_dim = sentence.truncate_dim
+        self.prompts = {**sentence.prompts, **self.known_prompts, **_prompts(prompts)}
+        self.default_prompt_name = (
+            sentence.default_prompt_name if default_prompt_name is None else default_prompt_name
+        )
+        self.similarity_fn_name = similarity_fn_name or sentence.similarity_fn_name
+        self.truncate_dim = sentence.truncate_dim if truncate_dim is None else truncate_dim
         self.max_seq_length = min(
             sentence.max_seq_length or self.tokenizer.model_max_length,
             self.config.max_position_embeddings,
@@ -95,11 +155,23 @@ class Embedder:
         self._warned_of_truncation = False
 
     @classmethod
-    def from_pretrained(
-        cls, name_or_path: str | Path, *, revision: str | None = None, threads: int | None = None
-    ) -> Embedder:
+    def from_pretrained(cls, name_or_path: str | Path, **options: Any) -> Embedder:
         """The same as calling the class; the name that transformers' users look for."""
-        return cls(name_or_path, revision=revision, threads=threads)
+        return cls(name_or_path, **options)
+
+    @property
+    def device(self) -> str:
+        """Where it computes: "cpu"."""
+        return "cpu"
+
+    def to(self, device: object) -> Embedder:
+        """Itself, for it is on the CPU; InputError for another device."""
+        check_device(device)
+        return self
+
+    def eval(self) -> Embedder:
+        """Itself, for it is never trained."""
+        return self
 
     @property
     def max_seq_length(self) -> int:
@@ -109,9 +181,11 @@ class Embedder:
     @max_seq_length.setter
     def max_seq_length(self, length: int) -> None:
         most = self.config.max_position_embeddings
-        if not isinstance(length, int) or not 2 < length <= most:
-            raise InputError(f"max_seq_length: {length!r}; wanted a whole number from 3 to {most}")
-        self._max_seq_length = length
+        self._max_seq_length = whole_number("max_seq_length", length, 3, most)
+
+    def get_max_seq_length(self) -> int:
+        """``max_seq_length``, under its older name."""
+        return self.max_seq_length
 
     @property
     def similarity_fn_name(self) -> str:
@@ -131,8 +205,7 @@ class Embedder:
 
     @truncate_dim.setter
     def truncate_dim(self, count: int | None) -> None:
-        _check_count("truncate_dim", count)
-        self._truncate_dim = count
+        self._truncate_dim = _count("truncate_dim", count)
 
     @property
     def default_prompt_name(self) -> str | None:
@@ -149,23 +222,34 @@ class Embedder:
         """The length of one embedding."""
         return min(self._dimension, self.truncate_dim or self._dimension)
 
+    get_sentence_embedding_dimension = get_embedding_dimension  # its older name
+
+    @understands({"inputs": "sentences"}, **_ENCODE_OPTIONS)
     def encode(
         self,
         sentences: str | Iterable[str],
         prompt_name: str | None = None,
         prompt: str | None = None,
         batch_size: int | None = None,
-        show_progress_bar: bool = False,
+        show_progress_bar: bool | None = None,
         output_value: Literal["sentence_embedding", "token_embeddings"] | None = (
             "sentence_embedding"
         ),
         precision: str = "float32",
+        convert_to_numpy: bool = True,
+        convert_to_tensor: bool = False,
+        device: str | None = None,
         normalize_embeddings: bool = False,
         truncate_dim: int | None = None,
+        *,
         truncate: Literal["warn", "error", "silent"] = "warn",
         batch_invariant: bool = False,
     ) -> Any:
         """Embed texts: a str -> float32 [H]; n texts -> float32 [n, H], in their order.
+
+        ``sentences`` is a str or what holds several in an order: a list, a generator, an array of
+        one dimension, a column of pandas, polars or pyarrow. Every array that is returned is its
+        own: no view of a larger one.
 
         ``prompt``, or the one of ``prompts`` that ``prompt_name`` names, goes before each text.
         ``batch_size`` caps the texts that go through the model at once; without it a token budget
@@ -185,11 +269,24 @@ class Embedder:
         A text of more than ``max_seq_length`` tokens is cut there. ``truncate`` "warn" tells so
         once (TruncationWarning), "error" refuses, "silent" does neither.
 
+        ``convert_to_numpy`` false gives a list of n arrays [H] in place of one [n, H].
+        ``convert_to_tensor`` and a ``device`` other than the CPU are refused; both are here for
+        their places in sentence-transformers' order. Its ``pool``, ``chunk_size`` and ``task`` are
+        taken where they are None.
+
         InputError names the option, or the place of what is not a str; ModelFileError where the
         weights give no finite numbers.
         """
-        _check_options(batch_size, output_value, precision, truncate, truncate_dim)
-        texts = [sentences] if isinstance(sentences, str) else _as_list(sentences)
+        _check_options(output_value, precision, truncate)
+        _TO_TENSOR.refuse("convert_to_tensor", convert_to_tensor)
+        check_device(device)
+        batch_size = _count("batch_size", batch_size)
+        truncate_dim = _count("truncate_dim", truncate_dim) or self.truncate_dim
+        texts = (
+            [sentences]
+            if isinstance(sentences, str)
+            else as_texts("sentences", sentences, of_lists=_OF_PAIRS)
+        )
         prompt = self._choose_prompt(prompt_name, prompt)
         max_length = self.max_seq_length
         lengths = self._lengths(texts, prompt, max_length, truncate)
@@ -220,12 +317,13 @@ class Embedder:
             embeddings[indices] = vectors
             if output_value != "sentence_embedding":
                 for i, row, rows in zip(indices, ids, batch.split(hidden_states), strict=True):
-                    token_ids[i], token_embeddings[i] = row, rows
+                    token_ids[i], token_embeddings[i] = row, rows.copy()
 
         progress = _with_progress(batches, len(texts), show_progress_bar)
         run_each(embed, progress, min(threads, max(1, len(batches))))
 
-        embeddings = embeddings[:, : truncate_dim or self.truncate_dim]
+        if truncate_dim is not None and truncate_dim < self._dimension:
+            embeddings = embeddings[:, :truncate_dim].copy()  # a view would keep all of it
         if normalize_embeddings and output_value:
             embeddings = normalize(embeddings)
 
@@ -236,36 +334,45 @@ class Embedder:
             result = _quantize_all(token_embeddings, precision)
         else:
             result = list(map(_features, token_ids, token_embeddings, embeddings))
-        return result[0] if isinstance(sentences, str) else result
+        if isinstance(sentences, str):
+            return result[0].copy()
+        if isinstance(result, np.ndarray) and not convert_to_numpy:
+            return [vector.copy() for vector in result]
+        return result
 
+    @understands({"inputs": "sentences"})
     def encode_query(
         self,
         sentences: str | Iterable[str],
         prompt_name: str | None = None,
         prompt: str | None = None,
+        *arguments: Any,
         **options: Any,
     ) -> Any:
         """``encode`` with the prompt named "query", unless another is given. Without one there is
-        none, not even the default prompt. ``options`` are those of ``encode``.
+        none, not even the default prompt. ``arguments`` and ``options`` are those of ``encode``, in
+        its order and by its names.
         """
         if prompt_name is None and prompt is None:
             prompt = self.prompts.get("query", "")
-        return self.encode(sentences, prompt_name, prompt, **options)
+        return self.encode(sentences, prompt_name, prompt, *arguments, **options)
 
+    @understands({"inputs": "sentences"})
     def encode_document(
         self,
         sentences: str | Iterable[str],
         prompt_name: str | None = None,
         prompt: str | None = None,
+        *arguments: Any,
         **options: Any,
     ) -> Any:
         """``encode`` with the prompt named "document", "passage" or "corpus", the first that the
         model has, unless another is given. Without one there is none, not even the default prompt.
-        ``options`` are those of ``encode``.
+        ``arguments`` and ``options`` are those of ``encode``, in its order and by its names.
         """
         if prompt_name is None and prompt is None:
             prompt = self._document_prompt()
-        return self.encode(sentences, prompt_name, prompt, **options)
+        return self.encode(sentences, prompt_name, prompt, *arguments, **options)
 
     def similarity(self, embeddings1: npt.ArrayLike, embeddings2: npt.ArrayLike) -> Float32:
         """How alike each of the first is to each of the second, by ``similarity_fn_name``:
@@ -310,6 +417,17 @@ class Embedder:
         names = ("document", "passage", "corpus")
         return next((self.prompts[name] for name in names if name in self.prompts), "")
 
+    def tokenize(self, texts: str | Iterable[str]) -> dict[str, npt.NDArray[np.int64]]:
+        """The texts as the model reads them, cut at ``max_seq_length`` and padded: ``input_ids``,
+        ``token_type_ids`` and ``attention_mask``, int64 [n, S] each. Without a prompt.
+        """
+        texts = [texts] if isinstance(texts, str) else as_texts("texts", texts, of_lists=_OF_PAIRS)
+        most = self.max_seq_length
+        batch = self.tokenizer(
+            texts, padding=True, truncation=True, max_length=most, return_tensors="np"
+        )
+        return dict(batch)
+
     def token_ids(self, texts: list[str]) -> list[list[int]]:
         """Each text's tokens as ``encode`` makes them: the default prompt before it, and cut at
         ``max_seq_length``. InputError names the place of what is not a str.
@@ -322,21 +440,24 @@ class Embedder:
                 raise InputError(f"prompt: found {type(prompt).__name__}, wanted a str")
             return prompt
         if prompt_name is None:
-            return self.prompts.get(self.default_prompt_name or "", "")
+            # A prompt may have the empty name.
+            default = self.default_prompt_name
+            return "" if default is None else self.prompts.get(default, "")
         return self._named_prompt("prompt_name", prompt_name)
 
     def _named_prompt(self, option: str, name: str) -> str:
         """The model's prompt of that name; InputError where it has none."""
-        if name not in self.prompts:
+        if name in self.prompts:
+            return self.prompts[name]
+        if name not in EMPTY_PROMPTS:
             known = ", ".join(map(repr, self.prompts)) or "none"
             raise InputError(f"{option}: {name!r}; the model has {known}")
-        return self.prompts[name]
+        return ""
 
     def _lengths(self, texts: list[str], prompt: str, most: int, truncate: str) -> list[int]:
         """How many tokens ``encode`` keeps of each text, whose tokens it makes again when its batch
         has come: those of all texts would take more room than anything else.
         """
-        check_texts("text", texts)
         lengths: list[int] = []
         try:
             for start in range(0, len(texts), _TEXTS_AT_ONCE):
@@ -358,7 +479,7 @@ class Embedder:
                 f"{len(too_long)} of {len(texts)} texts have more than {most} tokens and were cut "
                 "there; this is said once. truncate='error' refuses them, 'silent' says nothing",
                 TruncationWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         return [min(length, most) for length in lengths]
 
@@ -442,7 +563,7 @@ def _features(
         "token_type_ids": np.zeros(len(token_ids), np.int64),
         "attention_mask": np.ones(len(token_ids), np.int64),
         "token_embeddings": token_embeddings,
-        "sentence_embedding": embedding,
+        "sentence_embedding": embedding.copy(),
     }
 
 
@@ -451,21 +572,26 @@ def _quantize_all(matrices: list[Float32], precision: str) -> list[Any]:
     if precision == "float32" or not matrices:
         return matrices
     cuts = np.cumsum([len(matrix) for matrix in matrices])[:-1]
-    return np.split(quantize_embeddings(np.concatenate(matrices), precision), cuts)
+    quantized = quantize_embeddings(np.concatenate(matrices), precision)
+    return [matrix.copy() for matrix in np.split(quantized, cuts)]
 
 
-def _check_count(name: str, value: object) -> None:
-    if value is not None and (
-        isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1
+def _count(name: str, value: int | None) -> int | None:
+    """A whole number from 1, or None."""
+    return None if value is None else whole_number(name, value, 1)
+
+
+def _prompts(given: Mapping[str, str] | None) -> dict[str, str]:
+    """The prompts that a caller gives; InputError where they are no texts by names."""
+    prompts = given or {}
+    if not isinstance(prompts, Mapping) or not all(
+        isinstance(text, str) for pair in prompts.items() for text in pair
     ):
-        raise InputError(f"{name}: {value!r}; wanted a whole number from 1, or None")
+        raise InputError(f'prompts: {given!r:.60}; wanted texts by their names: {{"query": "…"}}')
+    return dict(prompts)
 
 
-def _check_options(
-    batch_size: object, output_value: object, precision: str, truncate: object, truncate_dim: object
-) -> None:
-    _check_count("batch_size", batch_size)
-    _check_count("truncate_dim", truncate_dim)
+def _check_options(output_value: object, precision: object, truncate: object) -> None:
     for name, value, known in (
         ("output_value", output_value, ("sentence_embedding", "token_embeddings", None)),
         ("precision", precision, PRECISIONS),
@@ -477,21 +603,8 @@ def _check_options(
         raise InputError(f"precision: {precision!r} with output_value None; wanted 'float32'")
 
 
-def _as_list(sentences: Iterable[str]) -> list[str]:
-    """Any ordered collection of texts as a list; InputError where it is none."""
-    if (
-        isinstance(sentences, (bytes, bytearray, dict, set, frozenset))
-        or not isinstance(sentences, Iterable)
-        or getattr(sentences, "ndim", 1) == 0
-    ):
-        raise InputError(
-            f"sentences: found {type(sentences).__name__}, wanted a str or a list of str"
-        )
-    return list(sentences)
-
-
 def _with_progress(
-    batches: list[list[int]], total: int, show_progress_bar: bool
+    batches: list[list[int]], total: int, show_progress_bar: bool | None
 ) -> Iterator[list[int]]:
     """The batches as they come, counted in texts on a bar where one is asked for."""
     if not show_progress_bar:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gtenp.arguments import whole_number
 from gtenp.engine.pooling import normalize
 from gtenp.errors import InputError
 
@@ -115,8 +116,7 @@ def semantic_search(
     >>> semantic_search([1.0, 0.0], [[0.0, 2.0], [2.0, 0.0], [3.0, 4.0]], top_k=2)
     [[{'corpus_id': 1, 'score': 1.0}, {'corpus_id': 2, 'score': 0.6000000238418579}]]
     """
-    if not isinstance(top_k, int) or top_k < 1:
-        raise InputError(f"top_k: {top_k!r}; wanted a whole number from 1")
+    top_k = whole_number("top_k", top_k, 1)
     corpus = np.asarray(corpus_embeddings)
     if corpus.ndim != 2:
         raise InputError(f"semantic_search: a corpus of shape {corpus.shape}; wanted [M, H]")

@@ -1,5 +1,6 @@
 import json
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -12,7 +13,13 @@ from texts import CARD, golden_texts
 
 import gtenp
 from gtenp import Embedder
-from gtenp.errors import InputError, ModelFileError, TruncationWarning, UnsupportedModelError
+from gtenp.errors import (
+    InputError,
+    ModelFileError,
+    ModelNotFoundError,
+    TruncationWarning,
+    UnsupportedModelError,
+)
 
 TINY = Embedder(DATA / "tiny")
 
@@ -145,7 +152,7 @@ def test_a_text_is_cut_on_the_side_that_the_tokenizer_states(tiny):
     np.testing.assert_array_equal(found, embedder.encode("b c d"))
 
 
-@pytest.mark.parametrize("length", [2, 65, 0, -1, "8", 8.0, None])
+@pytest.mark.parametrize("length", [2, 65, 0, -1, "8", 8.0, True, None])
 def test_a_max_seq_length_that_the_model_cannot_do_is_an_error(length):
     with pytest.raises(InputError, match="wanted a whole number from 3 to 64"):
         Embedder(DATA / "tiny").max_seq_length = length
@@ -189,7 +196,7 @@ def test_ten_megabytes_in_one_str_are_embedded():
     assert np.isfinite(TINY.encode("hello world " * 900_000, truncate="silent")).all()
 
 
-@pytest.mark.parametrize("batch_size", [0, -1, 2.5, "32"])
+@pytest.mark.parametrize("batch_size", [0, -1, 2.5, 2.0, True, np.True_, np.float32(2), "32"])
 def test_a_batch_size_that_is_none_is_an_error(batch_size):
     with pytest.raises(InputError, match="batch_size"):
         TINY.encode(["a"], batch_size=batch_size)
@@ -203,7 +210,7 @@ def test_a_batch_size_that_is_none_is_an_error(batch_size):
         ("output_value", "cls"),
         ("precision", "int4"),
         ("truncate", True),
-        ("prompt_name", "query"),
+        ("prompt_name", "passage"),
     ],
 )
 def test_an_option_of_an_unknown_value_is_named(option, value):
@@ -259,6 +266,34 @@ def test_without_a_query_prompt_encode_query_does_not_fall_back_on_the_default(p
     assert prompted.encode_document("a").tolist() == prompted.encode("a", prompt="").tolist()
 
 
+@pytest.mark.parametrize("name", ["query", "document"])
+def test_every_model_has_prompts_for_queries_and_documents_if_empty_ones(sentence_tiny, name):
+    settings = {"prompts": {"passage": "hello "}, "default_prompt_name": name}
+    (sentence_tiny / "config_sentence_transformers.json").write_text(json.dumps(settings))
+    embedder = Embedder(sentence_tiny)
+    plain = embedder.encode("china", prompt="").tolist()
+    assert embedder.default_prompt_name == name
+    assert embedder.encode("china").tolist() == plain
+    embedder.default_prompt_name = None
+    embedder.default_prompt_name = name
+    assert embedder.encode("china", prompt_name=name).tolist() == plain
+    assert Embedder(sentence_tiny, default_prompt_name=name).encode("china").tolist() == plain
+    embedder.prompts[name] = "the "
+    assert embedder.encode("china").tolist() == embedder.encode("the china", prompt="").tolist()
+
+
+def test_a_prompt_of_the_empty_name_is_one_like_others(sentence_tiny):
+    settings = {"prompts": {"": "what is ", "query": "the "}, "default_prompt_name": None}
+    path = sentence_tiny / "config_sentence_transformers.json"
+    path.write_text(json.dumps(settings))
+    embedder = Embedder(sentence_tiny)
+    plain, prompted = embedder.encode(["china", "what is china"], prompt="").tolist()
+    assert embedder.encode("china").tolist() == plain
+    assert embedder.encode("china", prompt_name="").tolist() == prompted
+    path.write_text(json.dumps({**settings, "default_prompt_name": ""}))
+    assert Embedder(sentence_tiny).encode("china").tolist() == prompted
+
+
 def test_an_unknown_prompt_name_is_told_which_there_are(prompted):
     with pytest.raises(InputError, match="'nobody'; the model has 'query', 'passage', 'corpus'"):
         prompted.encode("china", prompt_name="nobody")
@@ -307,6 +342,191 @@ def test_a_prompt_is_left_out_of_the_pooling_where_the_model_says_so(sentence_ti
     kept = tokens[3:].mean(axis=0)  # without [CLS] what is
     found = embedder.encode("hello world", prompt="what is ")
     np.testing.assert_allclose(found, kept / np.linalg.norm(kept), atol=1e-6)
+
+
+# ── options of sentence-transformers ─────────────────────────────────────────────────────────────
+
+
+def test_what_the_files_say_can_be_said_at_the_start(prompted):
+    embedder = Embedder(
+        prompted.folder,
+        device="cpu",
+        prompts={"query": "the ", "new": "hello "},
+        default_prompt_name="new",
+        similarity_fn_name="dot",
+        truncate_dim=np.int64(8),
+        local_files_only=True,
+        token=False,
+    )
+    assert embedder.prompts == {
+        "query": "the ", "passage": "hello ", "corpus": "the ", "new": "hello "
+    }  # fmt: skip
+    assert embedder.similarity_fn_name == "dot"
+    assert embedder.encode("china").tolist() == embedder.encode("hello china", prompt="").tolist()
+    assert embedder.encode_query("a").tolist() == embedder.encode("the a", prompt="").tolist()
+    assert embedder.encode("a").shape == (8,)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("prompts", ["query: "]),
+        ("prompts", {"query": 3}),
+        ("default_prompt_name", "nobody"),
+        ("similarity_fn_name", "maxsim"),
+        ("truncate_dim", 8.0),
+        ("threads", True),
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_named(option, value):
+    with pytest.raises(InputError, match=f"{option}: "):
+        Embedder(DATA / "tiny", **{option: value})
+
+
+def test_a_name_is_looked_up_as_the_options_say(tmp_path):
+    options = {"cache_folder": tmp_path, "local_files_only": True, "token": "hf_x"}
+    with pytest.raises(ModelNotFoundError, match=f"(?s){tmp_path}.*local_files_only is set"):
+        Embedder(model_name_or_path="a/b", **options)
+
+
+@pytest.mark.parametrize(
+    ("option", "harmless", "refused"),
+    [
+        ("device", "cpu", "cuda"),
+        ("device", None, ["cpu", "cpu"]),
+        ("modules", None, ["a module"]),
+        ("backend", "torch", "onnx"),
+        ("trust_remote_code", False, True),
+        ("use_auth_token", None, "hf_x"),
+        ("model_kwargs", {}, {"dtype": "float16"}),
+        ("config_kwargs", None, {"a": 1}),
+        ("processor_kwargs", None, {"a": 1}),
+        ("tokenizer_kwargs", None, {"a": 1}),
+        ("model_card_data", None, "a card"),
+    ],
+)
+def test_an_option_of_the_constructor_is_taken_where_it_changes_nothing(option, harmless, refused):
+    assert Embedder(DATA / "tiny", **{option: harmless}).max_seq_length == 64
+    with pytest.raises(InputError, match=f"^{option}=.*[:] .*"):
+        Embedder(DATA / "tiny", **{option: refused})
+
+
+@pytest.mark.parametrize("method", ["encode", "encode_query", "encode_document"])
+@pytest.mark.parametrize(
+    ("option", "harmless", "refused"),
+    [
+        ("device", "cpu", "cuda:0"),
+        ("convert_to_tensor", False, True),
+        ("pool", None, {"processes": []}),
+        ("chunk_size", None, 100),
+        ("num_workers", 0, 2),
+        ("processing_kwargs", None, {"text": {}}),
+        ("task", "query", "classification"),
+    ],
+)
+def test_an_option_of_encode_is_taken_where_it_changes_nothing(method, option, harmless, refused):
+    encode = getattr(TINY, method)
+    assert encode("a", **{option: harmless}).shape == (32,)
+    with pytest.raises(InputError, match=f"^{option}=.*[:] .*"):
+        encode("a", **{option: refused})
+
+
+@pytest.mark.parametrize("method", ["encode", "encode_query", "encode_document"])
+def test_encode_takes_its_options_in_sentence_transformers_order(method):
+    options = ["a", None, "the ", 32, None, "sentence_embedding", "float32", True, False, "cpu"]
+    found = getattr(TINY, method)(*options, True, 8)
+    wanted = TINY.encode("a", prompt="the ", normalize_embeddings=True, truncate_dim=8)
+    assert found.tolist() == wanted.tolist()
+    assert getattr(TINY, method)(inputs="a", prompt="").tolist() == TINY.encode("a").tolist()
+    with pytest.raises(TypeError, match="inputs and sentences are the same"):
+        getattr(TINY, method)(inputs="a", sentences="a")
+
+
+def test_without_numpy_there_is_a_list_of_vectors():
+    found = TINY.encode(CARD, convert_to_numpy=False)
+    assert isinstance(found, list)
+    np.testing.assert_array_equal(np.stack(found), TINY.encode(CARD))
+    assert TINY.encode("a", convert_to_numpy=False).shape == (32,)
+    assert TINY.encode([], convert_to_numpy=False) == []
+
+
+def test_older_names_and_those_of_torch_are_there(tiny):
+    embedder = Embedder(tiny)
+    assert embedder.get_sentence_embedding_dimension() == 32
+    assert embedder.get_max_seq_length() == 64
+    assert embedder.device == "cpu"
+    assert embedder.eval().to("cpu") is embedder
+    with pytest.raises(InputError, match="device='cuda': gtenp computes on the CPU alone"):
+        embedder.to("cuda")
+
+
+def test_tokenize_gives_what_the_model_reads():
+    embedder = short_embedder()
+    found = embedder.tokenize(["a b c d e", "a"])
+    assert list(found) == ["input_ids", "token_type_ids", "attention_mask"]
+    assert found["input_ids"].shape == (2, 5)
+    assert found["attention_mask"].tolist() == [[1] * 5, [1, 1, 1, 0, 0]]
+
+
+def test_pairs_are_shown_to_the_cross_encoder():
+    for pairs in ([("a", "b")], [["a", "b"]], np.array([["a", "b"], ["c", "d"]])):
+        with pytest.raises(InputError, match=r"sentences\[0\].*gtenp.CrossEncoder scores pairs"):
+            TINY.encode(pairs)
+
+
+def test_a_numpy_whole_number_is_one():
+    three = np.int64(3)
+    embedder = Embedder(DATA / "tiny", threads=three)
+    embedder.max_seq_length = embedder.truncate_dim = np.int32(5)
+    assert (embedder.max_seq_length, embedder.get_embedding_dimension()) == (5, 5)
+    assert embedder.encode(CARD, truncate="silent", batch_size=three).shape == (4, 5)
+    assert embedder.encode("a", truncate_dim=three).shape == (3,)
+
+
+def arrays_of(result):
+    """Every array of what encode gave."""
+    if isinstance(result, dict):
+        return list(result.values())
+    if isinstance(result, list):
+        return [array for part in result for array in arrays_of(part)]
+    return [result]
+
+
+@pytest.mark.parametrize("sentences", ["hello world", [*CARD] * 30])
+@pytest.mark.parametrize("truncate_dim", [None, 8, 32])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"normalize_embeddings": True},
+        {"convert_to_numpy": False},
+        {"output_value": "token_embeddings"},
+        {"output_value": None},
+        {"precision": "binary"},
+        {"precision": "ubinary"},
+        {"precision": "int8"},
+        {"precision": "uint8", "output_value": "token_embeddings"},
+    ],
+)
+def test_an_array_that_is_returned_is_no_view_of_a_larger_one(sentences, truncate_dim, options):
+    if options.get("precision") == "int8" and sentences == "hello world":
+        return  # one vector has no range
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = TINY.encode(sentences, truncate_dim=truncate_dim, **options)
+    for array in arrays_of(result):
+        assert array.base is None
+        assert array.flags.c_contiguous
+        assert array.flags.owndata
+        assert array.flags.writeable
+
+
+@pytest.mark.parametrize("name", ["cosine", "dot", "euclidean", "manhattan"])
+def test_scores_are_no_views_either(name):
+    embedder = Embedder(DATA / "tiny", similarity_fn_name=name)
+    vectors = embedder.encode(CARD)
+    for method in (embedder.similarity, embedder.similarity_pairwise):
+        assert method(vectors, vectors).base is None
 
 
 # ── what encode gives ────────────────────────────────────────────────────────────────────────────
@@ -489,7 +709,8 @@ def test_a_model_that_is_no_name_and_no_path_is_named(name):
 
 @pytest.mark.parametrize("sentences", [None, 3, b"bytes", {"a": 1}, {"a"}, 1.5, np.array("a")])
 def test_what_is_no_text_and_no_list_is_named(sentences):
-    with pytest.raises(InputError, match=f"found {type(sentences).__name__}, wanted a str"):
+    found = "None" if sentences is None else f"of type {type(sentences).__name__}"
+    with pytest.raises(InputError, match=f"sentences is {found}, a str or a list of str was"):
         TINY.encode(sentences)
 
 
@@ -536,7 +757,7 @@ def test_what_is_no_str_is_found_before_any_text_is_tokenized(monkeypatch):
     embedder = Embedder(DATA / "tiny")
     monkeypatch.setattr(type(embedder.tokenizer), "__call__", None)
     texts = ["hello"] * 1_000 + [7]
-    with pytest.raises(InputError, match=r"text\[1000\] is of type int, a str was wanted"):
+    with pytest.raises(InputError, match=r"sentences\[1000\] is of type int, a str was wanted"):
         embedder.encode(texts)
-    with pytest.raises(InputError, match=r"text\[1000\] is of type int, a str was wanted"):
+    with pytest.raises(InputError, match=r"sentences\[1000\] is of type int, a str was wanted"):
         embedder.encode(texts, prompt="query: ")

@@ -17,13 +17,14 @@ PACKAGE = Path(gtenp.__file__).parent
 # A folder's face, its __init__.py, stands behind its files.
 FLOORS: dict[str, list[str]] = {
     "errors": [],
+    "arguments": [],
     "model_files": [
         "names", "config", "sentence_config", "contents", "model_cache", "folders",
         "package_index", "hub", "checkpoint",
     ],
     "tokenizer": [
         "unicode_tables", "characters", "memory", "added_tokens", "files", "normalizer",
-        "pre_tokenizer", "wordpiece", "decoder", "batch_encoding", "tokenizer",
+        "pre_tokenizer", "wordpiece", "decoder", "batch_encoding", "samples", "tokenizer",
     ],
     "engine": ["batch", "parallel", "kernels", "encoder", "pooling"],
     "reference": ["bert"],

@@ -7,11 +7,13 @@ Each file is a .safetensors whose metadata says which versions made it, from whi
   gte-small.safetensors  gte-small's exact shape with seeded random float16 weights
   tiny.safetensors       tests/data/tiny, a 2-layer model that is committed whole
   models.safetensors     the folders of tests/models, by sentence-transformers
+  calls.safetensors      all-MiniLM-L6-v2: further methods of transformers' tokenizer and model
 Nothing of gtenp is imported: what these files say is the other side's word.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import platform
@@ -189,7 +191,94 @@ def make_models() -> None:
     write("models", arrays, texts=MODEL_TEXTS)
 
 
+# Texts and pairs whose tokens are asked whence they come: tokenizer(*texts, **options).
+ALIGNED: list[tuple[list, dict]] = [
+    ([["Unaffable naïve!", "a  b", ""]], {"padding": True}),
+    ([["Unaffable naïve!", "中国 [MASK]"], ["x y", ""]], {"padding": True, "padding_side": "left"}),
+    ([["one two three four five"]], {"truncation": True, "max_length": 5}),
+    ([[["unaffable", "", "naïve cafés"]]], {"is_split_into_words": True}),
+]
+# Calls whose results are compared as they are: a method's name, arguments and options.
+CALLS: list[tuple[str, list, dict]] = [
+    ("tokenize", ["Unaffable naïve! 中国"], {}),
+    ("tokenize", ["a b", "c"], {"add_special_tokens": True}),
+    ("encode", ["a b"], {}),
+    ("encode", ["a b", "c"], {}),
+    ("encode", [["a", "b c"]], {"padding": True}),
+    ("encode", ["a b c d"], {"max_length": 4, "truncation": True, "add_special_tokens": False}),
+    ("pad", [{"input_ids": [[101, 1037, 102], [101, 102]]}], {}),
+    ("pad", [[{"input_ids": [5, 6], "token_type_ids": [0, 1], "labels": 3},
+              {"input_ids": [7], "token_type_ids": [0], "labels": 4}]], {"pad_to_multiple_of": 4}),
+    ("pad", [{"input_ids": [5, 6], "special_tokens_mask": [0, 1]}],
+     {"padding": "max_length", "max_length": 5, "padding_side": "left"}),
+    ("pad", [{"input_ids": [[5, 6], [7]]}], {"padding": False}),
+    ("pad", [{"input_ids": []}], {}),
+    ("num_special_tokens_to_add", [], {}),
+    ("num_special_tokens_to_add", [True], {}),
+    ("convert_ids_to_tokens", [[101, 5, 102]], {"skip_special_tokens": True}),
+]  # fmt: skip
+ATTRIBUTES = (
+    "special_tokens_map", "all_special_tokens", "all_special_ids", "is_fast", "padding_side",
+    "truncation_side", "model_max_length", "vocab_size", "cls_token", "sep_token", "pad_token",
+    "unk_token", "mask_token", "cls_token_id", "sep_token_id", "pad_token_id", "unk_token_id",
+    "mask_token_id",
+)  # fmt: skip
+
+
+def origins(batch, row: int, texts: list, sequence: int) -> dict[str, list]:
+    """Whence the tokens of one text of a row come, asked by token, by character and by word."""
+    size = max(map(len, texts)) + 1 if isinstance(texts, list) else len(texts) + 1
+    words = 1 + max([w for w in batch.word_ids(row) if w is not None], default=-1)
+    tokens = range(len(batch.tokens(row)) + 1)
+    known = [w for w in range(words) if batch.word_to_tokens(row, w, sequence)]
+    return {
+        "tokens": batch.tokens(row),
+        "token_to_sequence": [batch.token_to_sequence(row, t) for t in tokens],
+        "token_to_word": [batch.token_to_word(row, t) for t in tokens],
+        "token_to_chars": [batch.token_to_chars(row, t) for t in tokens],
+        "char_to_token": [batch.char_to_token(row, c, sequence) for c in range(size)],
+        "char_to_word": [batch.char_to_word(row, c, sequence) for c in range(size)],
+        "word_to_tokens": [batch.word_to_tokens(row, w, sequence) for w in range(words + 1)],
+        # transformers raises a TypeError for a word that is not there.
+        "word_to_chars": [[w, batch.word_to_chars(row, w, sequence)] for w in known],
+    }
+
+
+def make_calls(folder: Path) -> None:
+    """What transformers' tokenizer and model answer to the rest of their public names."""
+    tokenizer = load_tokenizer(folder)
+    aligned = []
+    for texts, options in ALIGNED:
+        batch = tokenizer(*texts, **options)
+        rows = [
+            [row, sequence, origins(batch, row, text, sequence)]
+            for sequence, side in enumerate(texts)
+            for row, text in enumerate(side)
+        ]
+        aligned.append([texts, options, rows])
+    found = [
+        [name, arguments, options, getattr(tokenizer, name)(*copy.deepcopy(arguments), **options)]
+        for name, arguments, options in CALLS
+    ]
+    found = [
+        [*call, dict(result) if hasattr(result, "items") else result] for *call, result in found
+    ]
+    model = BertModel.from_pretrained(folder, dtype=torch.float32).eval()
+    batch = tokenizer(CARD, padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        pooled = model(**batch).pooler_output.numpy()
+    write(
+        "calls",
+        {"pooler_output": pooled},
+        texts=CARD,
+        aligned=aligned,
+        calls=found,
+        attributes={name: getattr(tokenizer, name) for name in ATTRIBUTES},
+    )
+
+
 if __name__ == "__main__":
+    make_calls(Path(sys.argv[1]))
     make_models()
     make_tiny()
     make_minilm(Path(sys.argv[1]))

@@ -154,7 +154,7 @@ def quantize_embeddings(
     if precision == "float32":
         return values.astype(np.float32, copy=False)
     if precision == "binary":
-        return (np.packbits(values > 0, axis=-1) ^ np.uint8(128)).view(np.int8)
+        return (np.packbits(values > 0, axis=-1) ^ np.uint8(128)).astype(np.int8)
     if precision == "ubinary":
         return np.packbits(values > 0, axis=-1)
     if ranges is None:

@@ -15,7 +15,7 @@ from filelock import FileLock
 from gtenp.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import BinaryIO
 
 
@@ -100,3 +100,18 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def copy_beside(source: Path, target: Path, names: Iterable[str]) -> None:
+    """Copy those of the files that ``source`` has into a folder that may hold others.
+
+    InputError where ``target`` has one of the names with something else in it.
+    """
+    files = {name: (source / name).read_bytes() for name in names if (source / name).is_file()}
+    for name, content in files.items():
+        if (target / name).exists() and (target / name).read_bytes() != content:
+            raise InputError(f"{target / name} exists and is another; name another folder")
+    target.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        with new_file(target / name) as file:
+            file.write(content)

@@ -164,6 +164,9 @@ _OLD_POOLING_KEYS = {
 # torch.nn's classes that take no settings which change them.
 DENSE_ACTIVATIONS = ("Identity", "Tanh", "ReLU", "GELU", "SiLU", "Sigmoid")
 
+# Prompts that every model has; empty where its files don't state them.
+EMPTY_PROMPTS = ("query", "document")
+
 SIMILARITY_NAMES = ("cosine", "dot", "euclidean", "manhattan")
 
 # The class paths that sentence-transformers has written over time.
@@ -323,7 +326,7 @@ def _read_defaults(path: Path) -> dict[str, Any]:
         raise ModelFileError(path, "prompts is not an object of strings; copy it anew")
     prompts = {name: prompt or "" for name, prompt in prompts.items()}
     default = found.get("default_prompt_name")
-    if default is not None and default not in (*prompts, "query", "document"):
+    if default is not None and default not in (*prompts, *EMPTY_PROMPTS):
         raise ModelFileError(
             path,
             f"default_prompt_name is {shown(default)}, which prompts does not have; copy it anew",

@@ -7,13 +7,15 @@ transformers'; ties in truncation and the order of overflowing rows are the Rust
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from gtenp.arguments import check_device, whole_number
 from gtenp.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from gtenp.tokenizer.files import TokenizerSpec
 
@@ -243,19 +245,11 @@ def make_plan(
     pad_to: int | str | None = _choice("padding", padding, paddings)
     strategy = _choice("truncation", truncation, strategies)
     sides = {None: None, "left": "left", "right": "right"}
-    for name, value in {
-        "max_length": max_length,
-        "stride": stride,
-        "pad_to_multiple_of": pad_to_multiple_of,
-    }.items():
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-            raise InputError(f"{name} is {value!r}, an int was wanted")
-    if stride < 0:
-        raise InputError(f"stride is {stride}, 0 or more was wanted")
-    if pad_to_multiple_of is not None and pad_to_multiple_of < 1:
-        raise InputError(f"pad_to_multiple_of is {pad_to_multiple_of}, 1 or more was wanted")
+    stride = whole_number("stride", stride, 0)
+    if pad_to_multiple_of is not None:
+        pad_to_multiple_of = whole_number("pad_to_multiple_of", pad_to_multiple_of, 1)
 
-    length = max_length
+    length = None if max_length is None else whole_number("max_length", max_length, 0)
     if length is None and spec.model_max_length <= LARGEST_LENGTH:
         length = spec.model_max_length
     if length is None:  # neither the caller nor the model says how long: transformers does neither
@@ -297,38 +291,198 @@ def _choice(name: str, value: Any, choices: dict[Any, str | None]) -> str | None
     raise InputError(f"{name} is {value!r}, wanted one of {wanted}")
 
 
-class BatchEncoding(dict[str, Any]):
-    """What a call of the tokenizer returns: a dict of lists (or arrays), ready for ``**batch``.
+class Span(NamedTuple):
+    """Where something starts, and the place behind its last."""
 
-    Whence each token comes is worked out when it is first asked for.
+    start: int
+    end: int
+
+
+class Origins(NamedTuple):
+    """Whence the tokens of each row come, one list a row."""
+
+    tokens: list[list[str]]
+    spans: list[list[tuple[int, int] | None]]
+    word_ids: list[list[int | None]]
+    sequence_ids: list[list[int | None]]
+
+
+class BatchEncoding(dict[str, Any]):
+    """What a call of the tokenizer returns: a dict of lists (or arrays), ready for ``**batch``. Its
+    keys are attributes too: ``batch.input_ids``.
+
+    Whence each token comes is worked out when it is first asked for. Methods that take a row and a
+    place within it take the place alone where the row is the first, as in transformers:
+    ``token_to_chars(3)`` is ``token_to_chars(0, 3)``. They give None where there is nothing:
+    special tokens and padding come from no word and no character.
     """
 
-    def __init__(self, columns: dict[str, Any], origins: Callable[[], Origins]) -> None:
+    def __init__(
+        self, columns: dict[str, Any], origins: Callable[[], Origins] | Origins | None = None
+    ) -> None:
         super().__init__(columns)
-        self._origins: Callable[[], Origins] | Origins = origins
+        self._origins = origins
 
-    def _known_origins(self) -> Origins:
-        if not isinstance(self._origins, Origins):
-            self._origins = self._origins()
-        return self._origins
+    def __getattr__(self, name: str) -> Any:
+        if name in self:
+            return self[name]
+        raise AttributeError(f"a BatchEncoding of {', '.join(self) or 'nothing'} has no {name}")
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The columns, as a dict: itself."""
+        return self
+
+    def to(self, device: object) -> BatchEncoding:
+        """Itself, for the arrays are on the CPU; InputError for another device."""
+        check_device(device)
+        return self
+
+    def tokens(self, batch_index: int = 0) -> list[str]:
+        """Each token as the vocabulary writes it, special tokens and padding included."""
+        return self._row("tokens", batch_index)
 
     def word_ids(self, batch_index: int = 0) -> list[int | None]:
         """Each token's word, counted from 0 within its text; None for special tokens and padding.
 
         With ``is_split_into_words`` these are the caller's words, else words and punctuation.
         """
-        return self._known_origins().word_ids[batch_index]
+        return self._row("word_ids", batch_index)
 
     def sequence_ids(self, batch_index: int = 0) -> list[int | None]:
         """0 for tokens of ``text``, 1 for those of ``text_pair``, None for special and padding."""
-        return self._known_origins().sequence_ids[batch_index]
+        return self._row("sequence_ids", batch_index)
+
+    def token_to_sequence(
+        self, batch_or_token_index: int, token_index: int | None = None
+    ) -> int | None:
+        """The text that a token is of: 0, or 1 for ``text_pair``."""
+        found: int | None = self._of_token("sequence_ids", batch_or_token_index, token_index)
+        return found
+
+    def token_to_word(
+        self, batch_or_token_index: int, token_index: int | None = None
+    ) -> int | None:
+        """The word that a token is of."""
+        found: int | None = self._of_token("word_ids", batch_or_token_index, token_index)
+        return found
+
+    def token_to_chars(
+        self, batch_or_token_index: int, token_index: int | None = None
+    ) -> Span | None:
+        """The characters of its text that a token stands for."""
+        span = self._of_token("spans", batch_or_token_index, token_index)
+        return None if span is None else Span(*span)
+
+    def word_to_tokens(
+        self, batch_or_word_index: int, word_index: int | None = None, sequence_index: int = 0
+    ) -> Span | None:
+        """The tokens of a word."""
+        row, word = _row_and_place(batch_or_word_index, word_index)
+        origins = zip(self.sequence_ids(row), self.word_ids(row), strict=True)
+        places = [i for i, origin in enumerate(origins) if origin == (sequence_index, word)]
+        return Span(places[0], places[-1] + 1) if places else None
+
+    def word_to_chars(
+        self, batch_or_word_index: int, word_index: int | None = None, sequence_index: int = 0
+    ) -> Span | None:
+        """The characters of its text that a word stands for."""
+        row, word = _row_and_place(batch_or_word_index, word_index)
+        tokens = self.word_to_tokens(row, word, sequence_index)
+        if tokens is None:
+            return None
+        spans = self._row("spans", row)
+        return Span(spans[tokens.start][0], spans[tokens.end - 1][1])
+
+    def char_to_token(
+        self, batch_or_char_index: int, char_index: int | None = None, sequence_index: int = 0
+    ) -> int | None:
+        """The first token that a character is in; None for one that is in none, like a space."""
+        row, char = _row_and_place(batch_or_char_index, char_index)
+        spans = zip(self.sequence_ids(row), self._row("spans", row), strict=True)
+        for token, (sequence, span) in enumerate(spans):
+            if sequence == sequence_index and span[0] <= char < span[1]:
+                return token
+        return None
+
+    def char_to_word(
+        self, batch_or_char_index: int, char_index: int | None = None, sequence_index: int = 0
+    ) -> int | None:
+        """The word that a character is in."""
+        row, char = _row_and_place(batch_or_char_index, char_index)
+        token = self.char_to_token(row, char, sequence_index)
+        return None if token is None else self.token_to_word(row, token)
+
+    def _row(self, what: str, batch_index: int) -> list[Any]:
+        """One row of what the origins hold."""
+        if callable(self._origins):
+            self._origins = self._origins()
+        if self._origins is None:
+            raise InputError("a batch that was padded or copied has no texts; ask the first one")
+        rows: list[list[Any]] = getattr(self._origins, what)
+        return rows[whole_number("batch_index", batch_index, -len(rows), len(rows) - 1)]
+
+    def _of_token(self, what: str, batch_or_token_index: int, token_index: int | None) -> Any:
+        row, place = _row_and_place(batch_or_token_index, token_index)
+        values = self._row(what, row)
+        return values[place] if place < len(values) else None
 
 
-class Origins(NamedTuple):
-    """Whence the tokens of each row come."""
+def _row_and_place(first: int, second: int | None) -> tuple[int, int]:
+    """The two places that a method is given, of which the row may be left out."""
+    row, place = (0, first) if second is None else (first, second)
+    return row, whole_number("index", place, 0)
 
-    word_ids: list[list[int | None]]
-    sequence_ids: list[list[int | None]]
+
+def pad_columns(
+    columns: dict[str, list[list[Any]]], plan: Plan, pad_token_id: int
+) -> dict[str, list[list[Any]]]:
+    """Rows that were tokenized before, filled up to one length; other columns stay.
+
+    >>> columns = {"input_ids": [[7, 8], [9]], "attention_mask": [[1, 1], [1]], "labels": [3, 4]}
+    >>> pad_columns(columns, Plan(special_tokens=0, pad_to="longest"), pad_token_id=0)
+    {'input_ids': [[7, 8], [9, 0]], 'attention_mask': [[1, 1], [1, 0]], 'labels': [3, 4]}
+    """
+    plan = plan.settled([Row(n, ids, None) for n, ids in enumerate(columns["input_ids"])])
+    fillers = {
+        "input_ids": pad_token_id,
+        "attention_mask": 0,
+        "token_type_ids": 0,
+        "special_tokens_mask": 1,
+    }
+    return {
+        name: fill_up(rows, plan, fillers[name]) if name in fillers else rows
+        for name, rows in columns.items()
+    }
+
+
+def as_columns(encoded_inputs: Any) -> dict[str, Any]:
+    """What calls of the tokenizer gave, in one dict of lists.
+
+    >>> as_columns([{"input_ids": [7, 8]}, {"input_ids": [9]}])
+    {'input_ids': [[7, 8], [9]]}
+
+    Raises InputError where there are no ``input_ids``.
+    """
+
+    def plain(values: Any) -> Any:
+        values = values.tolist() if hasattr(values, "tolist") else values
+        return [plain(value) for value in values] if isinstance(values, (list, tuple)) else values
+
+    rows = encoded_inputs if isinstance(encoded_inputs, (list, tuple)) else [encoded_inputs]
+    if not rows or not all(isinstance(row, Mapping) and "input_ids" in row for row in rows):
+        raise InputError("encoded_inputs: wanted a dict with input_ids, or a list of them")
+    if rows is not encoded_inputs:
+        return {name: plain(values) for name, values in encoded_inputs.items()}
+    if any(row.keys() != rows[0].keys() for row in rows):
+        raise InputError("encoded_inputs: the dicts have different keys; wanted the same in each")
+    return {name: [plain(row[name]) for row in rows] for name in rows[0]}
+
+
+def check_tensors(kind: str | None) -> None:
+    """InputError for a kind of arrays that is not NumPy's."""
+    if kind not in (None, "np"):
+        raise InputError(f"return_tensors is {kind!r}, wanted one of None, 'np'")
 
 
 def as_arrays(columns: dict[str, Any]) -> dict[str, Any]:
@@ -345,90 +499,4 @@ def as_arrays(columns: dict[str, Any]) -> dict[str, Any]:
             "tokens; pass padding=True"
         )
     arrays = {name: np.array(column, dtype=np.int64) for name, column in columns.items()}
-    return arrays if lengths else {name: array.reshape(0, 0) for name, array in arrays.items()}
-
-
-Text = str | list[str]  # a text, or one that the caller has split into words
-
-
-class Sample(NamedTuple):
-    """One text, or a pair of them."""
-
-    first: Text
-    second: Text | None
-
-
-def read_samples(text: Any, text_pair: Any, split: bool) -> tuple[list[Sample], bool]:
-    """Check what the caller passed; also, whether it is a batch.
-
-    >>> read_samples("a", None, split=False)
-    ([Sample(first='a', second=None)], False)
-
-    Raises InputError where something in it is not a str; the message says where.
-    """
-    batched = isinstance(text, (list, tuple)) and not (
-        split and (not text or isinstance(text[0], str))
-    )
-    texts = _texts("text", text, split, batched)
-    if text_pair is None or (not batched and not text_pair):  # "" is no pair, as in transformers
-        return [Sample(first, None) for first in texts], batched
-    pairs = _texts("text_pair", text_pair, split, batched)
-    if len(texts) != len(pairs):
-        raise InputError(f"text has {len(texts)} texts, text_pair has {len(pairs)}")
-    return list(map(Sample, texts, pairs)), batched
-
-
-def _texts(name: str, value: Any, split: bool, batched: bool) -> list[Any]:
-    if batched and not isinstance(value, (list, tuple)):
-        raise InputError(f"{name} is {_kind(value)}, a list was wanted, since text is one")
-    if not split:
-        check_texts(name, value) if batched else _check_str(name, value)
-        return list(value) if batched else [value]
-    for place, text in enumerate(value) if batched else ((None, value),):
-        where = name if place is None else f"{name}[{place}]"
-        if not isinstance(text, (list, tuple)):
-            raise InputError(f"{where} is {_kind(text)}, a list of words was wanted")
-        for number, word in enumerate(text):
-            _check_str(f"{where}[{number}]", word)
-    return list(value) if batched else [value]
-
-
-def check_texts(name: str, texts: Sequence[Any]) -> None:
-    """InputError names the place of the first that is not a str."""
-    for place, text in enumerate(texts):
-        if not isinstance(text, str):
-            _check_str(f"{name}[{place}]", text)
-
-
-def _check_str(where: str, value: Any) -> None:
-    if isinstance(value, str):
-        return
-    advice = ""
-    if isinstance(value, bytes):
-        advice = "; decode it first"
-    elif hasattr(value, "tolist"):
-        advice = "; pass its .tolist()"
-    elif hasattr(value, "__next__"):
-        advice = "; pass list(…) of it"
-    elif isinstance(value, (list, tuple)):
-        advice = "; pass pairs as text and text_pair, words with is_split_into_words=True"
-    wanted = "a str" if "[" in where else "a str or a list of str"
-    raise InputError(f"{where} is {_kind(value)}, {wanted} was wanted{advice}")
-
-
-def _kind(value: Any) -> str:
-    return "None" if value is None else f"of type {type(value).__name__}"
-
-
-def surrogate_error(sample: int, texts: Sample) -> InputError:
-    """The error for a text with half a UTF-16 pair in it, which is no text."""
-    for name, text in zip(("text", "text_pair"), texts, strict=True):
-        for word in [text] if isinstance(text, str) else text or ():
-            for position, char in enumerate(word):
-                if "\ud800" <= char <= "\udfff":
-                    return InputError(
-                        f"{name} number {sample} has a lone surrogate, U+{ord(char):04X}, at "
-                        f"position {position}; decode its source as UTF-8 or with "
-                        "errors='replace'"
-                    )
-    raise AssertionError("no surrogate in the texts")
+    return arrays if lengths else {name: np.zeros((0, 0), np.int64) for name in arrays}

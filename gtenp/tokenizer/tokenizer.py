@@ -6,11 +6,13 @@ two steps that remember what they made (``_ids``).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property, partial
 from itertools import chain, count
-from operator import index
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gtenp.arguments import Foreign, kind, understands, whole_number
 from gtenp.errors import InputError
 from gtenp.tokenizer.added_tokens import AddedTokenMatcher
 from gtenp.tokenizer.batch_encoding import (
@@ -19,14 +21,14 @@ from gtenp.tokenizer.batch_encoding import (
     Piece,
     Plan,
     Row,
-    Sample,
     as_arrays,
+    as_columns,
     attention_mask,
+    check_tensors,
     fill,
     lay_out,
     make_plan,
-    read_samples,
-    surrogate_error,
+    pad_columns,
     token_type_ids,
     truncate,
 )
@@ -35,15 +37,27 @@ from gtenp.tokenizer.files import TokenizerSpec, read_folder
 from gtenp.tokenizer.memory import CharTable, LoneSurrogateError, StrIds
 from gtenp.tokenizer.normalizer import Normalizer
 from gtenp.tokenizer.pre_tokenizer import ASCII_WORDS, isolate, words
+from gtenp.tokenizer.samples import Sample, read_samples, surrogate_error
 from gtenp.tokenizer.wordpiece import WordPiece
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
-    from gtenp.tokenizer.batch_encoding import Text
+    from gtenp.tokenizer.samples import Text
 
     Encode = Callable[[str], list[Any]]  # a text → its ids, or its pieces
+
+# In transformers' order.
+_SPECIAL_NAMES = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+
+# What a tokenizer may be read from.
+_FILES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+)
 
 
 class Tokenizer:
@@ -58,8 +72,11 @@ class Tokenizer:
            [1, 1, 1, 0, 0, 0]])
     """
 
-    def __init__(self, spec: TokenizerSpec) -> None:
+    is_fast = True  # transformers' word for a tokenizer that knows whence each token comes
+
+    def __init__(self, spec: TokenizerSpec, folder: Path | None = None) -> None:
         self.spec = spec
+        self._folder = folder  # whence the spec was read, for save_pretrained
         self._normalizer = Normalizer(spec)
         self._wordpiece = WordPiece(spec)
         # What stands between two spaces: a word with its punctuation, mostly.
@@ -79,12 +96,19 @@ class Tokenizer:
         self._characters_in_tokens = frozenset(chain(*raw, *normalized))
         self._added_ids = {token.content: token.id for token in tokens}
         self._special_tokens = {token.content for token in tokens if token.special}
+        self.unk_token = spec.unk_token
+        self.cls_token = spec.cls_token
+        self.sep_token = spec.sep_token
+        self.pad_token = spec.pad_token
+        self.mask_token = spec.mask_token
         self.unk_token_id = spec.unk_token_id
         self.cls_token_id = self._id(spec.cls_token)
         self.sep_token_id = self._id(spec.sep_token)
         self.pad_token_id = None if spec.pad_token is None else self._id(spec.pad_token)
         self.mask_token_id = None if spec.mask_token is None else self._id(spec.mask_token)
         self.model_max_length = spec.model_max_length
+        self.padding_side = spec.padding_side
+        self.truncation_side = spec.truncation_side
         self.vocab_size = len(spec.vocab)  # without added tokens; len(tokenizer) is with them
 
     @classmethod
@@ -94,11 +118,27 @@ class Tokenizer:
         Raises ModelFileError where a file is missing, damaged or contradicts another, and
         UnsupportedModelError where the folder's tokenizer is not BERT's.
         """
-        return cls(read_folder(folder))
+        return cls(read_folder(folder), folder)
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | Path, *, revision: str | None = None) -> Tokenizer:
+    @understands(
+        {"pretrained_model_name_or_path": "name_or_path"},
+        use_fast=Foreign((None, True), "gtenp has one tokenizer, which is the fast one's equal"),
+        trust_remote_code=Foreign((None, False), "gtenp runs no code that comes with a model"),
+    )
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        token: bool | str | None = None,
+    ) -> Tokenizer:
         """Load by a model's name or path, as transformers does.
+
+        ``cache_dir``, ``local_files_only`` and ``token`` say how a name is looked up, in
+        huggingface_hub's words.
 
         Raises ModelNotFoundError where no folder answers to the name, and ModelFileError where a
         file is missing, damaged or contradicts another, and UnsupportedModelError where the model's
@@ -106,10 +146,37 @@ class Tokenizer:
         """
         from gtenp.model_files import hub
 
-        return cls.from_folder(hub.resolve(name_or_path, revision=revision))
+        folder = hub.resolve(
+            name_or_path,
+            revision=revision,
+            cache_folder=cache_dir,
+            local_files_only=local_files_only,
+            token=token,
+        )
+        return cls.from_folder(folder)
 
-    def __reduce__(self) -> tuple[type[Tokenizer], tuple[TokenizerSpec]]:
-        return type(self), (self.spec,)  # what is remembered stays behind
+    def save_pretrained(self, path: str | Path) -> None:
+        """Copy the tokenizer's files to a folder, from which transformers and gtenp load it.
+
+        Raises InputError where other files of these names are there, and where the tokenizer was
+        made of a spec, and so has no files.
+        """
+        from gtenp.model_files.folders import copy_beside
+
+        if self._folder is None:
+            raise InputError("save_pretrained: this tokenizer was not read from a folder's files")
+        copy_beside(self._folder, Path(path), _FILES)
+
+    def __reduce__(self) -> tuple[type[Tokenizer], tuple[TokenizerSpec, Path | None]]:
+        return type(self), (self.spec, self._folder)  # what is remembered stays behind
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in self.__dict__:  # else it would be taken, and the next call would not know of it
+            raise InputError(
+                f"{name} is what the model's files say and can't be set; the call takes "
+                "padding_side, truncation_side and max_length"
+            )
+        super().__setattr__(name, value)
 
     # ── text → ids ──
 
@@ -177,6 +244,12 @@ class Tokenizer:
 
     # ── the call ──
 
+    @understands(
+        text_target=Foreign((None,), "BERT writes no text; tokenize it in a call of its own"),
+        text_pair_target=Foreign((None,), "BERT writes no text; tokenize it in a call of its own"),
+        return_length=Foreign((None, False), "take len() of each row of input_ids"),
+        verbose=Foreign((None, False, True), "leave it out"),
+    )
     def __call__(
         self,
         text: str | Sequence[Any],
@@ -210,7 +283,7 @@ class Tokenizer:
         paired = bool(samples) and samples[0].second is not None
         plan = make_plan(
             self.spec,
-            special_tokens=(3 if paired else 2) if add_special_tokens else 0,
+            special_tokens=self.num_special_tokens_to_add(paired) if add_special_tokens else 0,
             padding=padding,
             truncation=truncation,
             max_length=max_length,
@@ -220,8 +293,7 @@ class Tokenizer:
             truncation_side=truncation_side,
             overflowing=return_overflowing_tokens,
         )
-        if return_tensors not in (None, "np"):
-            raise InputError(f"return_tensors is {return_tensors!r}, wanted one of None, 'np'")
+        check_tensors(return_tensors)
 
         rows = self._rows(samples, plan, self._pieces if return_offsets_mapping else self._ids)
         plan = plan.settled(rows)
@@ -271,11 +343,115 @@ class Tokenizer:
 
     def _origins(self, samples: list[Sample], plan: Plan) -> Origins:
         rows = self._rows(samples, plan, self._pieces)
+        ids = [row.map(lambda piece: piece.id) for row in rows]
+        laid = lay_out(ids, plan, self.cls_token_id, self.sep_token_id, self.pad_token_id or 0)
+        spans = [row.map(lambda piece: piece.span) for row in rows]
         words = [row.map(lambda piece: piece.word) for row in rows]
         return Origins(
+            tokens=list(map(self.convert_ids_to_tokens, laid)),
+            spans=lay_out(spans, plan, None, None, None),
             word_ids=lay_out(words, plan, None, None, None),
             sequence_ids=lay_out(fill(rows, 0, 1), plan, None, None, None),
         )
+
+    def encode(self, text: Any, text_pair: Any = None, **options: Any) -> Any:
+        """The ``input_ids`` of a call with these ``options``.
+
+        >>> words = "[PAD] [UNK] [CLS] [SEP] me".split()
+        >>> tokenizer = Tokenizer(TokenizerSpec({word: id for id, word in enumerate(words)}))
+        >>> tokenizer.encode("me"), tokenizer.tokenize("me too")
+        ([2, 4, 3], ['me', '[UNK]'])
+        """
+        return self(text, text_pair, **options)["input_ids"]
+
+    def tokenize(
+        self, text: str, pair: str | None = None, add_special_tokens: bool = False
+    ) -> list[str]:
+        """The tokens of a text, or of two, as the vocabulary writes them, and none left out.
+
+        Raises InputError where a text is not a str.
+        """
+        if not isinstance(text, str):
+            raise InputError(f"text is {kind(text)}, a str was wanted; call once for each text")
+        ids = self.encode(text, pair, add_special_tokens=add_special_tokens, truncation=False)
+        tokens: list[str] = self.convert_ids_to_tokens(ids)
+        return tokens
+
+    def pad(
+        self,
+        encoded_inputs: Any,
+        padding: bool | str = True,
+        max_length: int | None = None,
+        pad_to_multiple_of: int | None = None,
+        padding_side: str | None = None,
+        return_attention_mask: bool = True,
+        return_tensors: str | None = None,
+    ) -> BatchEncoding:
+        """Fill rows that were tokenized without padding up to one length.
+
+        ``encoded_inputs`` is what a call gave for a text or for several, or a list of what calls
+        gave for one text each. Columns other than the tokenizer's stay as they are.
+
+        Raises InputError where there are no ``input_ids``, or an option's value is unknown.
+        """
+        columns = as_columns(encoded_inputs)
+        plan = make_plan(
+            self.spec,
+            special_tokens=0,
+            padding=padding,
+            truncation=False,
+            max_length=max_length,
+            stride=0,
+            pad_to_multiple_of=pad_to_multiple_of,
+            padding_side=padding_side,
+            truncation_side=None,
+            overflowing=False,
+        )
+        check_tensors(return_tensors)
+        ids = columns["input_ids"]
+        single = bool(ids) and not isinstance(ids[0], list)
+        if single:
+            columns = {name: [column] for name, column in columns.items()}
+        if return_attention_mask and "attention_mask" not in columns and ids:
+            columns["attention_mask"] = [[1] * len(row) for row in columns["input_ids"]]
+        columns = pad_columns(columns, plan, self.pad_token_id or 0)
+        if return_tensors:
+            columns = as_arrays(columns)
+        if single:
+            columns = {name: column[0].copy() for name, column in columns.items()}
+        return BatchEncoding(columns)
+
+    # ── the vocabulary ──
+
+    def get_vocab(self) -> dict[str, int]:
+        """Each token's id, added tokens included."""
+        return {**self.spec.vocab, **self._added_ids}
+
+    @property
+    def vocab(self) -> dict[str, int]:
+        """Each token's id, added tokens included."""
+        return self.get_vocab()
+
+    @property
+    def special_tokens_map(self) -> dict[str, str]:
+        """The special tokens that have a name, like "cls_token", by that name."""
+        named = {name: getattr(self, name) for name in _SPECIAL_NAMES}
+        return {name: token for name, token in named.items() if token is not None}
+
+    @property
+    def all_special_tokens(self) -> list[str]:
+        """The special tokens, first those that have a name."""
+        others = (token.content for token in self.spec.added_tokens if token.special)
+        return list(dict.fromkeys([*self.special_tokens_map.values(), *others]))
+
+    @property
+    def all_special_ids(self) -> list[int]:
+        """Their ids."""
+        return [self._id(token) for token in self.all_special_tokens]
+
+    def num_special_tokens_to_add(self, pair: bool = False) -> int:
+        """How many special tokens go around a text, or a pair of them."""
+        return 3 if pair else 2
 
     # ── ids → text ──
 
@@ -295,7 +471,7 @@ class Tokenizer:
         ids = token_ids.tolist() if hasattr(token_ids, "tolist") else token_ids
         if isinstance(ids, dict):
             ids = ids["input_ids"]
-        if isinstance(ids, (list, tuple)) and ids and isinstance(ids[0], (list, tuple)):
+        if isinstance(ids, (list, tuple)) and ids and _is_row(ids[0]):
             return [
                 self.decode(
                     row,
@@ -304,7 +480,7 @@ class Tokenizer:
                 )
                 for row in ids
             ]
-        ids = [ids] if isinstance(ids, int) else ids
+        ids = ids if isinstance(ids, Iterable) else [ids]
         tokens = self.convert_ids_to_tokens(ids, skip_special_tokens=skip_special_tokens)
         text = join_pieces(
             [token for token in tokens if token is not None],
@@ -336,7 +512,7 @@ class Tokenizer:
 
         Raises InputError where an id is not an int, or is negative.
         """
-        if isinstance(ids, int):
+        if not isinstance(ids, Iterable):
             return self._token(ids)
         tokens = self._special_tokens if skip_special_tokens else ()
         return [token for token in map(self._token, ids) if token not in tokens]
@@ -373,9 +549,11 @@ class Tokenizer:
         return tokens
 
     def _token(self, number: Any) -> str | None:
-        if not hasattr(number, "__index__") or number < 0:
-            raise InputError(f"a token id is {number!r}, an int of 0 or more was wanted")
-        return self._tokens.get(index(number))
+        return self._tokens.get(whole_number("a token id", number, 0))
+
+
+def _is_row(ids: Any) -> bool:
+    return isinstance(ids, (list, tuple)) or getattr(ids, "ndim", 0) > 0
 
 
 def encode_text(text: Text, encode: Encode) -> list[Any]:

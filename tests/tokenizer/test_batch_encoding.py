@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import pickle
 import random
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from golden import Golden
 
 from gtenp.errors import InputError
+from gtenp.tokenizer import Tokenizer
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as Reference
-
-    from gtenp.tokenizer import Tokenizer
 
 
 def cases() -> list[dict[str, Any]]:
@@ -162,9 +164,11 @@ def test_an_option_with_a_typo_is_a_type_error(tokenizer: Tokenizer) -> None:
         ({"padding": "max"}, "padding is 'max', wanted one of"),
         ({"padding": 1}, "padding is 1, wanted one of"),
         ({"padding_side": "top"}, "padding_side is 'top'"),
-        ({"max_length": "5"}, "max_length is '5', an int was wanted"),
-        ({"stride": -1}, "stride is -1"),
-        ({"pad_to_multiple_of": 0}, "pad_to_multiple_of is 0"),
+        ({"max_length": "5"}, "max_length: '5'; wanted a whole number from 0"),
+        ({"stride": -1}, "stride: -1; wanted a whole number from 0"),
+        ({"stride": 1.0}, "stride: 1.0"),
+        ({"max_length": True}, "max_length: True"),
+        ({"pad_to_multiple_of": 0}, "pad_to_multiple_of: 0; wanted a whole number from 1"),
         ({"return_tensors": "pt"}, "return_tensors is 'pt'"),
         ({"truncation": True, "max_length": 4, "stride": 2}, "stride is 2, but a window has room"),
         ({"truncation": "only_second", "max_length": 4}, "only_second"),
@@ -187,8 +191,8 @@ def test_an_option_that_makes_no_sense_is_named(
         (None, "text is None, a str or a list of str was wanted"),
         (3, "text is of type int"),
         (b"a", "text is of type bytes.*decode it"),
-        ((char for char in "ab"), "text is of type generator.*list"),
-        (np.array(["a"]), "text is of type ndarray.*tolist"),
+        ((char for char in b"ab"), r"text\[0\] is of type int"),
+        (np.array([["a", "b"]]), r"text\[0\] is of type list.*text_pair"),
         (["a", None], r"text\[1\] is None, a str was wanted"),
         (["a", b"b"], r"text\[1\] is of type bytes"),
         ([["a", "b"]], r"text\[0\] is of type list.*text_pair"),
@@ -221,3 +225,84 @@ def test_words_must_be_words(tokenizer: Tokenizer) -> None:
         tokenizer([["a", None]], is_split_into_words=True)
     with pytest.raises(InputError, match="text is of type str, a list of words was wanted"):
         tokenizer("a b", is_split_into_words=True)
+
+
+# ── whence the tokens come ───────────────────────────────────────────────────────────────────────
+
+ORIGINS = Golden("calls").facts["aligned"]
+
+
+@pytest.fixture(scope="module")
+def uncased(minilm) -> Tokenizer:
+    return Tokenizer.from_folder(minilm)
+
+
+@pytest.mark.parametrize(("texts", "options", "rows"), ORIGINS)
+def test_tokens_characters_and_words_find_each_other_as_in_transformers(
+    uncased: Tokenizer, texts: list[Any], options: dict[str, Any], rows: list[Any]
+) -> None:
+    batch = uncased(*texts, **options)
+    for row, sequence, wanted in rows:
+        chars, words = len(wanted["char_to_token"]), len(wanted["word_to_tokens"])
+        tokens = range(len(wanted["token_to_word"]))  # one more than there are
+        assert batch.tokens(row) == wanted["tokens"]
+        found = {
+            **{name: [getattr(batch, name)(row, t) for t in tokens]
+               for name in ("token_to_sequence", "token_to_word", "token_to_chars")},
+            **{name: [getattr(batch, name)(row, c, sequence) for c in range(chars)]
+               for name in ("char_to_token", "char_to_word")},
+            "word_to_tokens": [batch.word_to_tokens(row, w, sequence) for w in range(words)],
+            "word_to_chars": [[w, batch.word_to_chars(row, w, sequence)]
+                              for w, _ in wanted["word_to_chars"]],
+        }  # fmt: skip
+        for name, values in found.items():
+            as_lists = json.loads(json.dumps(values))  # a golden file knows no tuples
+            assert as_lists == wanted[name], (name, row, sequence)
+
+
+def test_the_row_may_be_left_out_where_it_is_the_first(uncased: Tokenizer) -> None:
+    batch = uncased("unaffable")
+    assert batch.token_to_chars(2) == batch.token_to_chars(0, 2) == (3, 6)
+    assert batch.token_to_chars(2).end == 6
+    assert batch.char_to_token(4) == batch.char_to_token(-1, 4) == 2
+    assert batch.word_to_chars(0) == (0, 9)
+    assert batch.word_to_chars(1) is None
+
+
+def test_a_row_that_is_not_there_is_named(uncased: Tokenizer) -> None:
+    with pytest.raises(InputError, match="batch_index: 1; wanted a whole number from -1 to 0"):
+        uncased("a").tokens(1)
+    with pytest.raises(InputError, match="index: -1; wanted a whole number from 0"):
+        uncased("a").token_to_chars(-1)
+
+
+def test_a_batch_answers_by_attribute_and_stays_where_it_is(uncased: Tokenizer) -> None:
+    batch = uncased(["a", "b c"])
+    assert batch.input_ids is batch["input_ids"]
+    assert batch.data == dict(batch)
+    assert batch.to("cpu") is batch
+    with pytest.raises(InputError, match="gtenp computes on the CPU alone"):
+        batch.to("cuda")
+    with pytest.raises(AttributeError, match="has no labels"):
+        batch.labels  # noqa: B018
+    again = pickle.loads(pickle.dumps(batch))
+    assert (again, again.tokens(1)) == (batch, ["[CLS]", "b", "c", "[SEP]"])
+
+
+def test_what_was_padded_later_knows_no_texts(uncased: Tokenizer) -> None:
+    with pytest.raises(InputError, match="has no texts; ask the first one"):
+        uncased.pad(uncased(["a", "b c"])).tokens()
+
+
+@pytest.mark.parametrize("option", ["text_target", "text_pair_target"])
+def test_a_text_to_be_written_is_refused_by_name(uncased: Tokenizer, option: str) -> None:
+    assert uncased("a", **{option: None}) == uncased("a")
+    with pytest.raises(InputError, match=f"{option}='b': BERT writes no text"):
+        uncased("a", **{option: "b"})
+
+
+def test_a_numpy_whole_number_is_one(uncased: Tokenizer) -> None:
+    options = {"truncation": True, "return_overflowing_tokens": True, "padding": True}
+    numbers = {"max_length": 6, "stride": 1, "pad_to_multiple_of": 2}
+    found = uncased("a b c d e f", **options, **{k: np.int64(v) for k, v in numbers.items()})
+    assert found == uncased("a b c d e f", **options, **numbers)
