@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gtenp import reference
+from gtenp.arguments import Foreign, check_device, understands
 from gtenp.engine.batch import PackedBatch
 from gtenp.engine.encoder import Encoder
 from gtenp.engine.parallel import available_cpus, blas_threads
+from gtenp.engine.pooling import dense
 from gtenp.errors import InputError
 from gtenp.model_files import hub
-from gtenp.model_files.checkpoint import astype, load_weights
+from gtenp.model_files.checkpoint import astype, load_pooler, load_weights
 from gtenp.model_files.config import BertConfig
 
 if TYPE_CHECKING:
@@ -24,27 +26,117 @@ if TYPE_CHECKING:
     from gtenp.engine.kernels import Float32
 
 
-class BertOutput(NamedTuple):
-    """What a call of BertModel gives. Where attention_mask is 0, every array is 0."""
+_FLOAT32 = Foreign(
+    (None, "auto", "float32", np.float32, np.dtype(np.float32)),
+    "gtenp computes in float32, whatever the weights are kept in; leave it out",
+)
+
+
+class BertOutput(tuple[Any, ...]):
+    """What a call of BertModel gives. Where attention_mask is 0, every array is 0.
+
+    By name: ``output.last_hidden_state``, or in brackets; what was not asked for is None. By place,
+    as a tuple: those that are there, in transformers' order, ``last, pooled = output``. Only
+    iterating differs: transformers' own output gives names, unless ``return_dict`` is false.
+    """
 
     last_hidden_state: Float32  # [B, S, H]
-    hidden_states: tuple[Float32, ...] | None = None  # L + 1 times [B, S, H]
-    attentions: tuple[Float32, ...] | None = None  # L times [B, A, S, S]
+    # tanh(x Wᵀ + b) of the first token, [B, H]. None where the file has no pooler; transformers
+    # would draw random weights for it.
+    pooler_output: Float32 | None
+    hidden_states: tuple[Float32, ...] | None  # L + 1 times [B, S, H]
+    attentions: tuple[Float32, ...] | None  # L times [B, A, S, S]
+
+    def __new__(
+        cls,
+        last_hidden_state: Float32,
+        pooler_output: Float32 | None = None,
+        hidden_states: tuple[Float32, ...] | None = None,
+        attentions: tuple[Float32, ...] | None = None,
+    ) -> BertOutput:
+        values = (last_hidden_state, pooler_output, hidden_states, attentions)
+        self = super().__new__(cls, (value for value in values if value is not None))
+        self.__dict__.update(zip(_OUTPUTS, values, strict=True))
+        return self
+
+    def __getnewargs__(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in _OUTPUTS)  # for copies
+
+    def __getitem__(self, key: Any) -> Any:
+        if not isinstance(key, str):
+            return super().__getitem__(key)
+        if self.__dict__.get(key) is None:
+            raise KeyError(key)
+        return self.__dict__[key]
+
+    def to_tuple(self) -> tuple[Any, ...]:
+        """Itself as a plain tuple."""
+        return tuple(self)
+
+
+_OUTPUTS = ("last_hidden_state", "pooler_output", "hidden_states", "attentions")
 
 
 class BertModel:
     """The bare model, called as transformers' BertModel is."""
 
+    dtype = np.dtype(np.float32)
+    device = "cpu"
+
     def __init__(self, folder: Path) -> None:
         self.config = BertConfig.from_folder(folder)
         self._weights = load_weights(folder, self.config)
+        self._pooler = load_pooler(folder, self.config)
         self._encoder = Encoder(self._weights, self.config)
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | Path, *, revision: str | None = None) -> BertModel:
-        """Find (or fetch) the model as Embedder does, and load it."""
-        return cls(hub.resolve(name_or_path, revision=revision))
+    @understands(
+        {"pretrained_model_name_or_path": "name_or_path"},
+        trust_remote_code=Foreign((None, False), "gtenp runs no code that comes with a model"),
+        attn_implementation=Foreign((None, "eager", "sdpa"), "gtenp has one attention"),
+        dtype=_FLOAT32,
+        torch_dtype=_FLOAT32,
+    )
+    def from_pretrained(
+        cls,
+        name_or_path: str | Path,
+        *,
+        revision: str | None = None,
+        cache_dir: str | Path | None = None,
+        local_files_only: bool = False,
+        token: bool | str | None = None,
+    ) -> BertModel:
+        """Find (or fetch) the model as Embedder does, and load it.
 
+        ``cache_dir``, ``local_files_only`` and ``token`` say how a name is looked up, in
+        huggingface_hub's words.
+        """
+        folder = hub.resolve(
+            name_or_path,
+            revision=revision,
+            cache_folder=cache_dir,
+            local_files_only=local_files_only,
+            token=token,
+        )
+        return cls(folder)
+
+    def eval(self) -> BertModel:
+        """Itself, for it is never trained."""
+        return self
+
+    def to(self, device: object) -> BertModel:
+        """Itself, for it is on the CPU; InputError for another device."""
+        check_device(device)
+        return self
+
+    @understands(
+        inputs_embeds=Foreign((None,), "pass input_ids"),
+        encoder_hidden_states=Foreign((None,), "gtenp runs encoders alone"),
+        encoder_attention_mask=Foreign((None,), "gtenp runs encoders alone"),
+        past_key_values=Foreign((None,), "gtenp runs encoders alone"),
+        use_cache=Foreign((None, False), "gtenp runs encoders alone"),
+        return_dict=Foreign((None, False, True), "the output is a tuple either way"),
+    )
     def __call__(
         self,
         input_ids: npt.ArrayLike,
@@ -52,8 +144,8 @@ class BertModel:
         token_type_ids: npt.ArrayLike | None = None,
         position_ids: npt.ArrayLike | None = None,
         *,
-        output_hidden_states: bool = False,
-        output_attentions: bool = False,
+        output_hidden_states: bool | None = False,
+        output_attentions: bool | None = False,
     ) -> BertOutput:
         """Run the model: integers [B, S] each -> float32 arrays.
 
@@ -100,7 +192,15 @@ class BertModel:
         else:
             last = unpack(self._encoder.forward(batch, threads))
         attentions = self._attentions(batch, kept) if output_attentions else None
-        return BertOutput(last, states, attentions)
+        return BertOutput(last, self._pool(last, kept), states, attentions)
+
+    def _pool(self, last_hidden_state: Float32, kept: npt.NDArray[np.bool_]) -> Float32 | None:
+        """tanh(x Wᵀ + b) of each first token: [B, S, H] -> [B, H]; 0 where that is masked."""
+        if self._pooler is None:
+            return None
+        pooled = dense(last_hidden_state[:, 0], self._pooler, "Tanh")
+        pooled[~kept[:, 0]] = 0
+        return pooled
 
     def _attentions(self, batch: PackedBatch, kept: npt.NDArray[np.bool_]) -> tuple[Float32, ...]:
         """Each layer's attention weights, one sequence at a time: L times [B, A, S, S]."""

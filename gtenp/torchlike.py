@@ -79,4 +79,5 @@ class AutoModel:
 
     def __call__(self, **inputs: Any) -> bert.BertOutput:
         output = self._inner(**inputs)
-        return output._replace(last_hidden_state=output.last_hidden_state.view(Tensor))
+        last = output.last_hidden_state.view(Tensor)
+        return bert.BertOutput(last, output.pooler_output, output.hidden_states, output.attentions)

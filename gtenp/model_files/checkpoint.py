@@ -146,6 +146,20 @@ def load_layer_norm(module: sentence_config.LayerNorm) -> LayerNorm:
     )
 
 
+def load_pooler(folder: Path, config: BertConfig) -> Linear | None:
+    """The dense layer that BERT puts on its first token, which no embedding depends on; None where
+    the folder has none.
+    """
+    found = _Tensors(weight_files(folder))
+    if not found.has("pooler.dense.weight"):
+        return None
+    hidden = config.hidden_size
+    return Linear(
+        found.take_finite("pooler.dense.weight", hidden, hidden),
+        found.take_finite("pooler.dense.bias", hidden),
+    )
+
+
 def weight_files(folder: Path) -> list[Path]:
     """model.safetensors, or the files that model.safetensors.index.json names.
 
@@ -193,6 +207,10 @@ class _Tensors:
                     )
                 self._written[name] = written
                 self._tensors[name] = tensor
+
+    def has(self, name: str) -> bool:
+        """Whether there is a tensor of that name that was not taken yet."""
+        return name in self._tensors
 
     def take(self, name: str, *shape: int) -> Array:
         """A tensor of this shape, which from then on counts as used."""
