@@ -171,17 +171,23 @@ def understands(
     Traceback (most recent call last):
     gtenp.errors.InputError: pool=4: pass threads= instead
     """
+    known = foreign.keys() | renamed.keys()
 
     def decorate(function: Function) -> Function:
         @wraps(function)
         def call(*arguments: Any, **options: Any) -> Any:
+            if not known.isdisjoint(options):
+                options = ours(options)
+            return function(*arguments, **options)
+
+        def ours(options: dict[str, Any]) -> dict[str, Any]:
             for name in options.keys() & foreign.keys():
                 foreign[name].refuse(name, options.pop(name))
             for name in options.keys() & renamed.keys():
                 if renamed[name] in options:
                     raise TypeError(f"{name} and {renamed[name]} are the same; pass one of them")
                 options[renamed[name]] = options.pop(name)
-            return function(*arguments, **options)
+            return options
 
         return call  # type: ignore[return-value]
 
