@@ -146,7 +146,9 @@ class Embedder:
         self.default_prompt_name = (
             sentence.default_prompt_name if default_prompt_name is None else default_prompt_name
         )
-        self.similarity_fn_name = similarity_fn_name or sentence.similarity_fn_name
+        self.similarity_fn_name = (
+            sentence.similarity_fn_name if similarity_fn_name is None else similarity_fn_name
+        )
         self.truncate_dim = sentence.truncate_dim if truncate_dim is None else truncate_dim
         self.max_seq_length = min(
             sentence.max_seq_length or self.tokenizer.model_max_length,
