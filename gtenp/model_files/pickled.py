@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import mmap
 import pickletools
 import struct
@@ -174,8 +173,10 @@ def _read(path: Path) -> _StateDict:
     return state_dict
 
 
-# What zipfile, pickletools and _interpreted raise for bytes that make no sense.
-_DAMAGE = (zipfile.BadZipFile, NotImplementedError, struct.error, ValueError, LookupError)
+# What zipfile, pickletools, NumPy and _interpreted raise for bytes and sizes that make no sense.
+_DAMAGE = (
+    zipfile.BadZipFile, NotImplementedError, struct.error, ValueError, LookupError, OverflowError,
+)  # fmt: skip
 
 # The pickle of a magic number, with which files begin that torch wrote before it wrote zips.
 _OLD_FORM = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
@@ -224,7 +225,7 @@ class _Archive:
             raise ValueError(f"{name} is compressed or encrypted, which torch.save never does")
         # The entry's own header, which torch pads, says where it ends, not the zip's directory.
         header = self.mapping[entry.header_offset : entry.header_offset + 30]
-        if entry.header_offset < 0 or len(header) < 30 or header[:4] != b"PK\x03\x04":
+        if header[:4] != b"PK\x03\x04":
             raise ValueError(f"{name} has no header in the zip")
         name_size, extra_size = struct.unpack("<HH", header[26:])
         start = entry.header_offset + 30 + name_size + extra_size
@@ -266,10 +267,7 @@ class _Archive:
                 f"the zip has {size}"
             )
         shape, strides = tensor.shape, tensor.strides
-        if (
-            min((tensor.offset, *shape, *strides)) < 0
-            or math.prod(n or 1 for n in shape) >= 1 << 60
-        ):
+        if min((tensor.offset, *shape, *strides)) < 0:
             raise ValueError(f"{shown(name)} has shape {shown(shape)}, strides {shown(strides)}")
         if 0 in shape:
             return StoredTensor(dtype, np.empty(shape, f"<u{width}"))
