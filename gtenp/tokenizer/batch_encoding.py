@@ -62,6 +62,8 @@ def offsets(pieces: list[Piece], adds_prefix_space: bool) -> list[tuple[int, int
 
     >>> offsets([Piece(7, (0, 5), 0, (1, 2))], False), offsets([Piece(7, (0, 5), 0, (1, 2))], True)
     ([(1, 3)], [(0, 3)])
+    >>> offsets([Piece(7, (0, 1), 0, (2, 2))], False)  # one character became two spaces
+    [(1, 1)]
     """
     found = []
     for place, piece in enumerate(pieces):

@@ -71,6 +71,18 @@ def test_tokens_that_overlap_in_every_way_are_cut_as_there(tmp_path: Path) -> No
             assert_equal(tokenizer, theirs, "".join(draw.choices("xy< ", k=30)))
 
 
+def test_a_head_is_not_cut_within_an_added_token(tmp_path: Path) -> None:
+    tokens = (AddedToken("a-b"), AddedToken("x ", special=False), AddedToken("=>", normalized=True))
+    tokenizer, theirs = added(tmp_path, *tokens, lowercase=True)
+    for text in ("a-b", "\u2260>", "york a-b", "x x  b", "中=>", "x >\u2260"):
+        for length in range(2, 12):
+            theirs.enable_truncation(length)
+            for start in ("", "b", "b " * 5):
+                found = tokenizer(start + text * 60, truncation=True, max_length=length)
+                assert found["input_ids"] == theirs.encode(start + text * 60).ids
+    theirs.no_truncation()
+
+
 def test_an_added_token_is_normalized_as_a_text_is_marks_sorted(tmp_path: Path) -> None:
     token = AddedToken("x\u302e\U0001d165", normalized=True, special=False)
     tokenizer, theirs = added(tmp_path, token)

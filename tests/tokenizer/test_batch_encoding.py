@@ -141,6 +141,14 @@ def test_a_max_length_below_the_special_tokens_is_an_error(tokenizer: Tokenizer)
         tokenizer("a", "b", truncation=True, max_length=2)
 
 
+def test_only_second_is_an_error_though_the_head_of_a_long_text_would_fit(
+    tokenizer: Tokenizer,
+) -> None:
+    for length in range(3, 12):  # at 4, three quarters of the first head are two words
+        with pytest.raises(InputError, match="truncation='only_second' can't bring"):
+            tokenizer("information " * 200, truncation="only_second", max_length=length)
+
+
 def test_a_max_length_alone_truncates_as_it_does_in_transformers(tokenizer: Tokenizer) -> None:
     assert len(tokenizer("a b c d", max_length=4)["input_ids"]) == 4
     assert len(tokenizer("a b c d", max_length=4, truncation=False)["input_ids"]) == 6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -189,6 +190,7 @@ def test_a_tokenizer_that_is_not_berts_is_refused_by_name(
 
 AS_IT_IS = {"tokenizer_class": "PreTrainedTokenizerFast"}
 A, B = ({"Sequence": {"id": name, "type_id": type_id}} for name, type_id in (("A", 0), ("B", 1)))
+BYTES = {"type": "ByteLevel", "trim_offsets": True, "add_prefix_space": True}
 NAMED_A = {
     "type": "TemplateProcessing",
     "single": [{"SpecialToken": {"id": "x", "type_id": 0}}, A],
@@ -255,6 +257,7 @@ def test_a_class_that_takes_the_file_as_it_is_leaves_its_normalizer_alone(tmp_pa
         ({**NAMED_A, "single": [A, A]}, "has the texts in the order A A, wanted A"),
         ({**NAMED_A, "single": []}, "has the texts in the order none, wanted A"),
         ({"type": "Sequence", "processors": [NAMED_A, NAMED_A]}, "is a Sequence of TemplatePro"),
+        ({"type": "Sequence", "processors": [BYTES, BYTES]}, "is a Sequence of ByteLevel, ByteLev"),
     ],
 )
 def test_a_template_that_can_not_be_followed_is_refused_by_name(
@@ -318,6 +321,55 @@ def test_berts_class_knows_of_the_files_added_tokens_only_where_no_decoder_is(
         there = folder(tmp_path, None, tokenizer=whole, tokenizer_config=says)
         contents = [token.content for token in Tokenizer.from_folder(there).spec.added_tokens]
         assert ("<x>" in contents) is known
+
+
+@pytest.mark.parametrize(
+    ("token", "found"),
+    [
+        ({}, {"normalized": True}),
+        ({"special": True}, {"special": True}),
+        ({"special": True, "normalized": True}, {"special": True, "normalized": True}),
+        ({"normalized": False}, {}),
+    ],
+)
+def test_a_flag_that_is_not_stated_is_off_and_what_is_not_special_is_normalized(
+    tmp_path: Path, token: dict[str, bool], found: dict[str, bool]
+) -> None:
+    says = {"added_tokens_decoder": {str(len(WORDS)): {"content": "<x>", **token}}}
+    assert flags(Tokenizer.from_folder(folder(tmp_path, tokenizer_config=says)), "<x>") == found
+
+
+def test_added_tokens_are_numbered_by_their_ids_in_whatever_order_they_stand(
+    tmp_path: Path,
+) -> None:
+    decoder = {str(len(WORDS) + n): {"content": f"<{n}>"} for n in (1, 0)}
+    there = folder(tmp_path, tokenizer_config={"added_tokens_decoder": decoder})
+    ids = {token.content: token.id for token in Tokenizer.from_folder(there).spec.added_tokens}
+    assert (ids["<0>"], ids["<1>"]) == (len(WORDS), len(WORDS) + 1)
+
+
+def test_tokenizer_json_knows_more_of_a_token_than_added_tokens_json(tmp_path: Path) -> None:
+    token = AddedToken("<x>", lstrip=True, normalized=False, special=False)
+    there = folder(tmp_path, None, tokenizer=tokenizer_json(added=(token,)),
+                   added_tokens={"<x>": len(WORDS)})  # fmt: skip
+    assert flags(Tokenizer.from_folder(there), "<x>") == {"lstrip": True}
+
+
+def test_special_tokens_map_beats_tokenizer_config_unless_that_has_a_decoder(
+    tmp_path: Path,
+) -> None:
+    says: dict[str, Any] = {"cls_token": "a"}
+    there = folder(tmp_path, tokenizer_config=says, special_tokens_map={"cls_token": "b"})
+    assert Tokenizer.from_folder(there).cls_token_id == VOCAB["b"]
+    folder(tmp_path, tokenizer_config=says | {"added_tokens_decoder": {}})
+    assert Tokenizer.from_folder(there).cls_token_id == VOCAB["a"]
+
+
+def test_a_vocab_txt_is_berts_also_under_the_class_that_takes_files_as_they_are(
+    tmp_path: Path,
+) -> None:
+    tokenizer = Tokenizer.from_folder(folder(tmp_path, tokenizer_config=AS_IT_IS))
+    assert tokenizer("the")["input_ids"] == [2, VOCAB["the"], 3]
 
 
 def test_a_token_that_the_files_name_is_special(tmp_path: Path) -> None:
@@ -467,6 +519,13 @@ def test_a_last_line_of_white_space_without_an_end_keeps_its_number(tmp_path: Pa
 def test_a_vocabulary_without_its_special_tokens_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"has no '\[SEP\]', the sep_token"):
         Tokenizer.from_folder(folder(tmp_path, ["[PAD]", "[UNK]", "[CLS]", "a"]))
+
+
+@pytest.mark.parametrize("name", ["[CLS]", "[SEP]", "[UNK]"])
+def test_berts_class_wants_each_token_of_its_template(tmp_path: Path, name: str) -> None:
+    there = folder(tmp_path, [word for word in WORDS if word != name])
+    with pytest.raises(ModelFileError, match=f"has no '{re.escape(name)}'"):
+        Tokenizer.from_folder(there)
 
 
 def test_a_vocabulary_that_is_not_utf8_is_refused(tmp_path: Path) -> None:

@@ -62,8 +62,9 @@ def test_a_rows_room_is_what_its_template_leaves(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("trim_offsets", [True, False])
 @pytest.mark.parametrize("add_prefix_space", [True, False])
+@pytest.mark.parametrize("in_sequence", [True, False])
 def test_offsets_leave_out_the_spaces_of_a_token_where_the_template_says_so(
-    tmp_path: Path, trim_offsets: bool, add_prefix_space: bool
+    tmp_path: Path, trim_offsets: bool, add_prefix_space: bool, in_sequence: bool
 ) -> None:
     words = "[PAD] [UNK] [CLS] [SEP] a Ġb ##Ġ Ġ ĠĠ bĠ ##ĠĠ ĠĠb b".split()
     added = (
@@ -75,6 +76,13 @@ def test_offsets_leave_out_the_spaces_of_a_token_where_the_template_says_so(
     theirs.post_processor = processors.RobertaProcessing(
         ("[SEP]", 3), ("[CLS]", 2), trim_offsets, add_prefix_space
     )
+    if in_sequence:
+        theirs.post_processor = processors.Sequence(
+            [
+                processors.ByteLevel(add_prefix_space, trim_offsets),
+                processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2)),
+            ]
+        )
     tokenizer = ours(theirs, tmp_path)
     for text in (
         "a Ġb", "Ġb a", "ĠĠb Ġb", " ĠĠb", "Ġ", "ĠĠ", "bĠ a", "aĠ", "aĠĠ", " x a", "a x x ",

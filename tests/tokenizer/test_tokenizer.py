@@ -43,11 +43,21 @@ def test_a_megabyte_of_anything_takes_no_quadratic_time(tokenizer: Tokenizer, te
 
 
 def test_a_long_text_costs_what_is_kept_of_it(tokenizer: Tokenizer) -> None:
-    for text in ("the embeddings " * 400_000, "中国" * 3_000_000):
+    for text in (
+        "the embeddings " * 400_000,
+        "中国" * 3_000_000,
+        " " * 5000 + "the embeddings " * 400_000,
+    ):
         start = time.perf_counter()
         ids = tokenizer(text, truncation=True, max_length=512)["input_ids"]
         assert time.perf_counter() - start < 0.5  # all of it takes seconds
         assert len(ids) == 512
+
+
+def test_a_text_without_a_place_to_cut_is_not_searched_for_one(tokenizer: Tokenizer) -> None:
+    start = time.perf_counter()
+    assert len(tokenizer("x" * 5_000_000, truncation=True, max_length=512)["input_ids"]) == 3
+    assert time.perf_counter() - start < 1  # 0.1 s; each character takes four times as long as that
 
 
 def test_what_is_remembered_of_ever_new_words_and_characters_is_bounded(
