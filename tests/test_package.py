@@ -32,7 +32,10 @@ FLOORS: dict[str, list[str]] = {
     "bert": [],
     "torchlike": [],
     "measure": ["speed", "quality"],
-    "verify": ["trace", "verify", "live"],
+    "verify": [
+        "trace", "answers", "value_files", "compare", "case", "forms", "token_mistakes",
+        "model_mistakes", "vector_mistakes", "precision", "verify", "live",
+    ],
     "explain": ["explain", "page", "heatmap"],
     "cli": [
         "options", "bench", "embed", "evaluate", "explain", "info", "pull", "similarity",

@@ -94,7 +94,8 @@ def test_names_that_are_not_compared_are_told(tmp_path):
         ([], "wanted one of OTHER, --transformers and --onnx FILE"),
         (["missing.npy"], "does not exist"),
         ([f"{TINY}/config.json"], "architectures holds <U9; wanted whole or real numbers"),
-        ([f"{TINY}/vocab.txt"], "its name ends in none of .safetensors, .npz, .npy"),
+        ([f"{TINY}/vocab.txt"], "vocab.txt: is not JSON"),
+        ([__file__], "its name ends in none of .safetensors, .npz, .npy"),
         ([f"{TINY}/model.safetensors", "--transformers"], "wanted one of OTHER"),
     ],
 )

@@ -11,9 +11,10 @@ from places import DATA
 from gtenp import Embedder
 from gtenp.errors import InputError
 from gtenp.model_files.sentence_config import Pooling
+from gtenp.verify.compare import TOLERANCE, aligned, compare_step
 from gtenp.verify.live import run_gtenp
 from gtenp.verify.trace import head_names, joined, model_of, token_ids, trace
-from gtenp.verify.verify import TOLERANCE, aligned, compare_step, verify
+from gtenp.verify.verify import verify
 
 TEXTS = ["Hello, new world!", "what is the capital of China?", "sorting"]
 PAD = 0
