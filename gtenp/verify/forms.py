@@ -104,15 +104,15 @@ ROUNDINGS = (
         )
         for count in range(1, 7)
     ),
+    Rounding(  # before float16, which holds all but the smallest and largest of these
+        "are rounded to bfloat16",
+        lambda x: np.abs(x) * 2.0**-8,
+        lambda x: bool((to_bfloat16(x) == x).all()),
+    ),
     Rounding(
         "are rounded to float16",
         lambda x: np.abs(x) * 2.0**-11 + 2.0**-25,
         lambda x: bool((to_float16(x) == x).all()),
-    ),
-    Rounding(
-        "are rounded to bfloat16",
-        lambda x: np.abs(x) * 2.0**-8,
-        lambda x: bool((to_bfloat16(x) == x).all()),
     ),
 )
 
@@ -128,13 +128,13 @@ def forms(case: Case, first: str) -> list[Form]:
     rounding = _rounding([values[first] for values in case.found if first in values])
     words = f"the numbers {rounding.what}" if rounding else ""
     found = []
-    for form in _shapes(case):
+    for form in _shapes(case, rounding):
         what = "; besides, ".join(filter(None, (form.what, words)))
         found.append(form._replace(what=what, rounding=rounding))
     return found
 
 
-def _shapes(case: Case) -> list[Form]:
+def _shapes(case: Case, rounding: Rounding | None) -> list[Form]:
     """Those of them that fit the vectors' size and length."""
     own, sizes = own_form(case), _sizes(case)
     full = case.expected[0][case.final].size
@@ -151,11 +151,11 @@ def _shapes(case: Case) -> list[Form]:
     if normalizes:
         alone = "the vectors are not normalised; the model's files ask for it"
         shapes.append(Form(f"{kept}, and not normalised" if kept else alone, cut, False, None))
-    of_length_1 = _have_length_1([values[case.final] for values in case.found])
+    of_length_1 = _have_length_1([values[case.final] for values in case.found], rounding)
     fitting = []
     for form in shapes:
         vectors = [form.shape(values, case.model)[case.final] for values in case.expected]
-        if _have_length_1(vectors) == of_length_1:
+        if _have_length_1(vectors, rounding) == of_length_1:
             fitting.append(form)
     return fitting or shapes[:1]
 
@@ -171,6 +171,11 @@ def _sizes(case: Case) -> set[int]:
     return {found[case.final].size if case.final in found else 0 for found in case.found}
 
 
-def _have_length_1(vectors: Sequence[Array]) -> bool:
-    """Whether all do, rounding to half precision left aside."""
-    return all(abs(float(np.linalg.norm(v.astype(np.float64))) - 1) < 2e-3 for v in vectors)
+def _have_length_1(vectors: Sequence[Array], rounding: Rounding | None) -> bool:
+    """Whether all do, as far as half precision or the numbers' rounding lets it be seen."""
+    for vector in vectors:
+        numbers = vector.astype(np.float64)
+        unseen = 2e-3 + (float(np.linalg.norm(rounding.half(numbers))) if rounding else 0)
+        if abs(float(np.linalg.norm(numbers)) - 1) > unseen:
+            return False
+    return True

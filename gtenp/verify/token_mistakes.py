@@ -73,7 +73,7 @@ def _length_changes(case: Case) -> Iterator[tuple[str, Change]]:
     embedder = case.embedder
     own = embedder.max_seq_length
     most = embedder.config.max_position_embeddings
-    lengths = dict.fromkeys((own, most, embedder.tokenizer.model_max_length, 512, 256, 128))
+    lengths = dict.fromkeys((own, most, embedder.tokenizer.model_max_length, 512, 256, 128, 64, 32))
     for length in (length for length in lengths if length <= most):
         at = f"texts are cut to {length} tokens"
         should = "" if length == own else f"; the model's files ask for {own}"

@@ -54,9 +54,6 @@ def pooling_mistakes(case: Case) -> Iterator[Mistake]:
     for name in reversed(["embeddings.output", *layers]):
         what = f"the vector is made of {name}, not of the last layer's, {case.last_layer}"
         yield Mistake("pooled", what, _pooling(partial(_of_layer, name)))
-    what = "the vector is normalised before what follows the pooling"
-    if case.model.heads:
-        yield Mistake("pooled", what, _pooling(_normalized_early))
 
 
 def _pooling(pool: Callable[[Case, Values], Values]) -> Callable[[Case], list[Values]]:
@@ -86,10 +83,6 @@ def _of_layer(name: str, case: Case, values: Values) -> Values:
 def _pooler_output(weights: Linear, case: Case, values: Values) -> Values:
     first = values[case.last_layer][:1]
     return pooled_values(np.tanh(reference.linear(first, weights))[0], case.model.heads)
-
-
-def _normalized_early(case: Case, values: Values) -> Values:
-    return pooled_values(normalize(values["pooled"][None])[0], case.model.heads)
 
 
 def pooler(case: Case) -> Linear | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gtenp.engine.parallel import blas_threads
 from gtenp.engine.pooling import normalize
 from gtenp.errors import InputError
 from gtenp.verify.answers import EMBEDDING, TOKEN_EMBEDDINGS
@@ -25,7 +26,7 @@ from gtenp.verify.model_mistakes import (
     linear_mistakes,
     padding_mistakes,
 )
-from gtenp.verify.precision import looks_like, weight_mistakes
+from gtenp.verify.precision import half_mistakes, int8_mistakes, looks_like
 from gtenp.verify.token_mistakes import token_mistakes
 from gtenp.verify.trace import (
     STEPS,
@@ -93,7 +94,9 @@ def verify(
     first = first_out(steps)
     diagnosis = None
     if first:
-        with np.errstate(all="ignore"):  # a planted mistake may well overflow
+        # Of a few tokens, BLAS's threads would wait for each other longer than they work.
+        threads = 1 if max(map(len, ids)) < 64 else embedder.threads
+        with blas_threads(threads), np.errstate(all="ignore"):  # a mistake may well overflow
             diagnosis = _Search(case, first, tolerance).diagnose()
     return Verdict(tuple(steps), ignored, diagnosis)
 
@@ -117,13 +120,17 @@ class _Search:
         for mistake in self._without_a_pass():
             if self._explains_all(mistake):
                 return self.best
-        sample = self._sample()
-        for mistake in self._with_a_pass():
+        out = self._places_out()
+        sample = self._sample(out)
+        everywhere = len(out) == sum(self.first.name in values for values in self.case.found)
+        for mistake in self._with_a_pass(everywhere):
             if sample and not self._nearer(sample, mistake.plant(sample)):
                 continue
             if self._explains_all(mistake):
                 return self.best
-        return self.best or self._likeness()
+        if self.best is None and everywhere:
+            self.best = self._likeness()
+        return self.best
 
     def _without_a_pass(self) -> Iterator[Mistake]:
         """The vectors' form alone, and what goes wrong behind the layers: no pass of the model."""
@@ -134,16 +141,17 @@ class _Search:
         if self._may_begin("pooled"):
             yield from pooling_mistakes(self.case)
 
-    def _with_a_pass(self) -> Iterator[Mistake]:
-        """A pass each, of longer and longer texts."""
+    def _with_a_pass(self, everywhere: bool) -> Iterator[Mistake]:
+        """A pass each, the longest last. Weights are rounded for every text, or for none."""
         case, name = self.case, self.first.name
         layer = int(name.split(".")[1]) if name.startswith("layer.") else None
         for mistakes in (
             token_mistakes(case),
             embedding_mistakes(case),
             function_mistakes(case),
+            half_mistakes() if everywhere else (),
             linear_mistakes(layer),
-            weight_mistakes(),
+            int8_mistakes() if everywhere else (),
             padding_mistakes(case),
         ):
             yield from (mistake for mistake in mistakes if self._may_begin(mistake.begins))
@@ -152,18 +160,21 @@ class _Search:
         """Whether what changes this step first may be the mistake."""
         return self.names.index(step) <= self.names.index(self.first.name)
 
-    def _sample(self) -> Case | None:
-        """The shortest text that is out: a mistake that does not explain it is not tried on all."""
-        case, name = self.case, self.first.name
+    def _places_out(self) -> list[int]:
+        """The texts that are out of tolerance at the first step that is."""
+        case = self.case
         expected = own_form(case).apply(case, case.expected)
-        out = [
+        return [
             place
             for place in range(len(expected))
             if (step := self._compared(case.only([place]), [expected[place]])) and step.problem
         ]
-        if len(expected) == 1 or not out or name == "input_ids":
+
+    def _sample(self, out: Sequence[int]) -> Case | None:
+        """The shortest text that is out: a mistake that does not explain it is not tried on all."""
+        if len(self.case.input_ids) == 1 or not out or self.first.name == "input_ids":
             return None
-        return case.only([min(out, key=lambda place: len(case.input_ids[place]))])
+        return self.case.only([min(out, key=lambda place: len(self.case.input_ids[place]))])
 
     def _compared(self, case: Case, values: Sequence[Values]) -> Comparison | None:
         return compare_step(self.first.name, values, case.found, self.tolerance, case.pad_id)
@@ -206,6 +217,7 @@ class _Search:
         """What values look like that no mistake yields."""
         name = self.first.name
         places = [place for place, values in enumerate(self.case.found) if name in values]
+        places.sort(key=lambda place: len(self.case.input_ids[place]))
         case = self.case.only(places[:_ENOUGH_TEXTS])
         for form in self.forms:
             words = looks_like(case, lambda planted: form.apply(case, planted), name)  # noqa: B023
