@@ -38,7 +38,10 @@ FLOORS: dict[str, list[str]] = {
     "bert": [],
     "torchlike": [],
     "measure": ["speed", "quality"],
-    "verify": ["trace", "verify", "live"],
+    "verify": [
+        "trace", "answers", "value_files", "compare", "case", "forms", "token_mistakes",
+        "model_mistakes", "vector_mistakes", "precision", "verify", "live",
+    ],
     "explain": ["explain", "page", "heatmap"],
     "cli": [
         "options", "bench", "convert", "embed", "evaluate", "explain", "info", "pull", "rerank",

@@ -21,8 +21,8 @@ from random_model import write_sentence_files  # noqa: E402
 
 from gtenp import Embedder, __version__  # noqa: E402
 from gtenp.model_files.folders import locked, new_folder  # noqa: E402
-from gtenp.verify import trace  # noqa: E402
-from gtenp.verify.verify import TOLERANCE  # noqa: E402
+from gtenp.verify import trace, value_files  # noqa: E402
+from gtenp.verify.compare import TOLERANCE  # noqa: E402
 
 TEXTS = [
     "hello world",
@@ -101,7 +101,7 @@ def write_kit(folder: Path) -> None:
     embedder = Embedder(model_folder)
     model = trace.model_of(embedder)
     values = [trace.trace(model, ids) for ids in trace.token_ids(embedder, TEXTS)]
-    trace.write(folder / "expected.safetensors", TEXTS, values, "model")
+    value_files.write(folder / "expected.safetensors", TEXTS, values, "model")
     encoding = embedder.tokenizer(
         TEXTS,
         truncation=True,

@@ -39,9 +39,10 @@ def trace(
     """
     sentences, embedder = open_texts(texts, model, revision, what_for="trace")
     from gtenp.verify import trace as tracing
+    from gtenp.verify import value_files
 
     reference = tracing.model_of(embedder, dtype)
     ids = tracing.token_ids(embedder, sentences)
     values = [tracing.trace(reference, text_ids) for text_ids in ids]
-    tracing.write(output, sentences, values, model, npz=npz or output.suffix == ".npz")
+    value_files.write(output, sentences, values, model, npz=npz or output.suffix == ".npz")
     click.echo(f"{output}: {sum(map(len, values))} values of {len(sentences)} texts", err=True)

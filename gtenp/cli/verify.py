@@ -14,7 +14,8 @@ from gtenp.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gtenp.verify.verify import Comparison, Verdict
+    from gtenp.verify.compare import Comparison
+    from gtenp.verify.verify import Verdict
 
 # For a live comparison without texts of one's own: short and long, with accents and without.
 _TEXTS = [
@@ -29,7 +30,11 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("other", type=_file, required=False)
+@click.argument(
+    "other",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path, allow_dash=True),
+    required=False,
+)
 @click.option("--text", "texts", multiple=True, help="A text that was embedded; once for each.")
 @click.option("--texts", "texts_file", type=_file, help="The texts: a JSON list, or a line each.")
 @click.option(
@@ -58,8 +63,10 @@ def verify(
     """Compare OTHER's values with the reference in float64, in the model's order.
 
     OTHER is a .safetensors, .npz or JSON object of values named as `gtenp trace` names them, any
-    part of them, or a .npy or JSON list of vectors. The texts are those given here, or else those
-    of OTHER's metadata, or else its input_ids. With --transformers or --onnx, OTHER is run here.
+    part of them; or vectors: a .npy, JSON as OpenAI's, TEI's, Ollama's or llama.cpp's servers
+    answer, a JSON list a line, or a .txt, .csv or .tsv with a vector a line. - reads JSON or
+    lines from standard input. The texts are those given here, or else those of OTHER's metadata,
+    or else its input_ids. With --transformers or --onnx, OTHER is run here.
 
     A step is within tolerance while its mean error stays under 5e-6 of its mean value, and its
     largest under 1e-5 of its largest. The exit status is 0 where every step is, 1 where one is not,
@@ -69,7 +76,9 @@ def verify(
         raise click.UsageError("wanted one of OTHER, --transformers and --onnx FILE")
     from gtenp.embedder import Embedder
     from gtenp.verify import trace
-    from gtenp.verify.verify import TOLERANCE, verify
+    from gtenp.verify.compare import TOLERANCE
+    from gtenp.verify.value_files import read
+    from gtenp.verify.verify import verify
 
     limit = TOLERANCE if tolerance is None else tolerance
     named = list(texts) or (_read_texts(texts_file) if texts_file else None)
@@ -77,7 +86,7 @@ def verify(
         model, named = str(kit / "model"), _read_texts(kit / "texts.json")
     embedder = Embedder(model, revision=revision)
     if other is not None:
-        file = trace.read(other)
+        file = read(other)
         verdict = verify(embedder, file.values, named or file.texts, limit)
         _print_steps(verdict.steps)
     else:
@@ -99,11 +108,10 @@ def verify(
 
 def _read_texts(path: Path) -> list[str]:
     """A JSON list of texts; of any other file, its lines."""
-    try:
-        content = path.read_bytes().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not UTF-8; convert the file") from error
-    if path.suffix != ".json":
+    from gtenp.verify.answers import decode
+
+    content = decode(path.read_bytes(), str(path))
+    if path.suffix.lower() != ".json":
         return [line.removesuffix("\r") for line in content.removesuffix("\n").split("\n")]
     try:
         found = json.loads(content)
@@ -154,6 +162,9 @@ def _print_verdict(verdict: Verdict, tolerance: float) -> None:
     diagnosis = verdict.diagnosis
     if diagnosis is None:
         click.echo("Cause: none of the known ones yields these values.")
+        return
+    if not diagnosis.certain:
+        click.echo(f"No known mistake yields these values. They look like {diagnosis.what}.")
         return
     click.echo(f"Likely cause: {diagnosis.what}.")
     rest = f"{diagnosis.next} is still out" if diagnosis.next else "all that follows agrees too"

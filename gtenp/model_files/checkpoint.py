@@ -312,16 +312,16 @@ def _view(mapping: mmap.mmap, data_start: int, entry: dict[str, Any]) -> Array:
 
 def astype(weights: Weights, dtype: npt.DTypeLike) -> Weights:
     """The same weights with every array in another float dtype."""
-    converted: Weights = _map_arrays(weights, lambda array: array.astype(dtype, copy=False))
+    converted: Weights = map_arrays(weights, lambda array: array.astype(dtype, copy=False))
     return converted
 
 
-def _map_arrays(node: Any, function: Callable[[Array], Array]) -> Any:
+def map_arrays(node: Any, function: Callable[[Array], Array]) -> Any:
     if isinstance(node, np.ndarray):
         return function(node)
     if isinstance(node, str):
         return node
     if isinstance(node, tuple):
-        return tuple(_map_arrays(item, function) for item in node)
-    changed = {f.name: _map_arrays(getattr(node, f.name), function) for f in fields(node)}
+        return tuple(map_arrays(item, function) for item in node)
+    changed = {f.name: map_arrays(getattr(node, f.name), function) for f in fields(node)}
     return replace(node, **changed)

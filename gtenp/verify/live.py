@@ -26,24 +26,15 @@ if TYPE_CHECKING:
 
 def run_gtenp(embedder: Embedder, input_ids: Sequence[Int]) -> list[Values]:
     """Each text through the embedder's own float32 encoder."""
-    return [
-        _values(
-            embedder,
-            list(
-                embedder.encoder.hidden_states(
-                    pack([ids.tolist()], arithmetic=embedder.config.arithmetic)
-                )
-            ),
-        )
-        for ids in input_ids
-    ]
+    batches = [pack([ids.tolist()], arithmetic=embedder.config.arithmetic) for ids in input_ids]
+    return [_values(embedder, list(embedder.encoder.hidden_states(batch))) for batch in batches]
 
 
 def run_transformers(embedder: Embedder, input_ids: Sequence[Int]) -> list[Values]:
-    """Each text through transformers' BertModel in eager attention, the arithmetic of the paper."""
+    """Each text through transformers' own model in eager attention, the arithmetic of the paper."""
     try:
         import torch
-        from transformers import BertModel
+        from transformers import AutoModel
         from transformers.utils import logging
     except ImportError as error:
         raise MissingPackageError(
@@ -52,11 +43,10 @@ def run_transformers(embedder: Embedder, input_ids: Sequence[Int]) -> list[Value
         ) from error
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    model = BertModel.from_pretrained(
+    model = AutoModel.from_pretrained(
         embedder.transformer_folder,
         dtype=torch.float32,
         attn_implementation="eager",
-        add_pooling_layer=False,
         local_files_only=True,
     ).eval()
     texts = []

@@ -5,30 +5,18 @@ layer: ``layer.*.query`` stands for ``layer.0.query``, ``layer.1.query`` and so 
 the shapes are those of ``reference/bert.py``. In a file that holds several texts each name begins
 with its text's number, from 0: ``0.input_ids``, ``1.input_ids``; a single text's names stand bare.
 No text is padded.
-
-A file is a .safetensors, a .npz, or, with final vectors alone, a .npy or JSON. The .safetensors
-and .npz that gtenp writes say in their metadata whence they come:
-
-    gtenp    the version that wrote it
-    model    the model's name, as it was given
-    dtype    float64 or float32, in which all was computed
-    texts    JSON: the texts, in order
-    shapes   JSON: each name in the model's order, with its sizes
-    axes     JSON: each name of STEPS with the letters of its axes
 """
 
 from __future__ import annotations
 
-import json
 import re
-import zipfile
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from gtenp import __version__, reference
+from gtenp import reference
 from gtenp.engine.pooling import LAYER_NORM_EPS, normalize, pool
 from gtenp.errors import InputError, UnsupportedModelError
 from gtenp.model_files.checkpoint import (
@@ -37,14 +25,12 @@ from gtenp.model_files.checkpoint import (
     load_dense,
     load_layer_norm,
 )
-from gtenp.model_files.folders import new_file
 from gtenp.model_files.model import load_weights
 from gtenp.model_files.sentence_config import Dense, LayerNorm, Normalize, SentenceConfig
 from gtenp.reference import variations
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from pathlib import Path
 
     from gtenp.embedder import Embedder
     from gtenp.engine.batch import Int
@@ -268,120 +254,6 @@ def count_texts(values: Values) -> int:
     """
     numbers = [int(m.group()) for name in values if (m := re.match(r"[0-9]+(?=\.)", name))]
     return max(numbers, default=0) + 1
-
-
-# ── Files ────────────────────────────────────────────────────────────────────────────────────────
-
-# The name under which a .npy or a JSON list, which names nothing, is read.
-EMBEDDING = "embedding"
-_METADATA = "__metadata__"  # the metadata's place in a .npz, as JSON
-
-
-@dataclass(frozen=True)
-class TraceFile:
-    """What a file of values holds."""
-
-    values: Values
-    texts: list[str] | None  # where its metadata has them
-
-
-def write(
-    path: Path, texts: Sequence[str], values: Sequence[Values], model: str, *, npz: bool = False
-) -> None:
-    """Write the values of each text to a .safetensors or .npz file, which appears whole or not at
-    all.
-    """
-    arrays = {name: np.ascontiguousarray(array) for name, array in joined(values).items()}
-    metadata = {
-        "gtenp": __version__,
-        "model": model,
-        "dtype": str(values[0]["pooled"].dtype),
-        "texts": json.dumps(list(texts), ensure_ascii=False),
-        "shapes": json.dumps({name: array.shape for name, array in arrays.items()}),
-        "axes": json.dumps({step.name: list(step.axes) for step in STEPS}),
-    }
-    with new_file(path) as file:
-        if npz:
-            arrays[_METADATA] = np.array(json.dumps(metadata))
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        else:
-            from safetensors.numpy import save
-
-            file.write(save(arrays, metadata))
-
-
-def read(path: Path) -> TraceFile:
-    """Read .safetensors, .npz, .npy or JSON, whoever wrote it.
-
-    JSON is an object of names, a vector, a list of vectors, or a vector a line. InputError where
-    the file is damaged or holds something else.
-    """
-    readers = {
-        ".safetensors": _read_safetensors,
-        ".npz": _read_npz,
-        ".npy": _read_npy,
-        ".json": _read_json,
-        ".jsonl": _read_json,
-    }
-    if path.suffix not in readers:
-        raise InputError(f"{path}: its name ends in none of {', '.join(readers)}; rename it")
-    found = readers[path.suffix](path)
-    metadata = found.pop(_METADATA, {})
-    texts = json.loads(metadata["texts"]) if "texts" in metadata else None
-    for name, array in found.items():
-        if array.dtype.kind not in "iuf":
-            raise InputError(f"{path}: {name} holds {array.dtype}; wanted whole or real numbers")
-    return TraceFile(found, texts)
-
-
-def _read_safetensors(path: Path) -> dict[str, Any]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="np") as file:
-            values = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            return {**values, _METADATA: file.metadata() or {}}
-    except SafetensorError as error:
-        raise InputError(f"{path}: is no sound safetensors file ({error})") from error
-    except TypeError as error:  # a dtype that NumPy lacks
-        raise InputError(f"{path}: {error}; wanted float64, float32 or float16") from error
-
-
-def _read_npz(path: Path) -> dict[str, Any]:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            values = dict(file)
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: is no sound .npz file ({error})") from error
-    if _METADATA in values:
-        values[_METADATA] = json.loads(str(values[_METADATA]))
-    return values
-
-
-def _read_npy(path: Path) -> dict[str, Any]:
-    try:
-        return {EMBEDDING: np.load(path, allow_pickle=False)}
-    except (ValueError, EOFError) as error:
-        raise InputError(f"{path}: is no sound .npy file ({error})") from error
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        content = path.read_text(encoding="utf-8")
-        lines = [json.loads(line) for line in content.splitlines() if line.strip()]
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not UTF-8; convert the file") from error
-    except ValueError:
-        lines = []
-    try:
-        found = lines if len(lines) > 1 else json.loads(content)
-        named = found if isinstance(found, dict) else {EMBEDDING: found}
-        return {name: np.array(numbers) for name, numbers in named.items()}
-    except ValueError as error:  # not JSON, or rows of different lengths
-        raise InputError(
-            f"{path}: {error}; wanted a vector, a list of vectors of one length, a vector a line, "
-            "or an object of names"
-        ) from error
 
 
 def axes_table(steps: Iterable[Step] = STEPS) -> str:

@@ -4,7 +4,7 @@ from command_line import run
 from places import DATA
 from safetensors.numpy import load_file
 
-from gtenp.verify.trace import read
+from gtenp.verify.value_files import read
 
 TINY = str(DATA / "tiny")
 

@@ -75,6 +75,38 @@ def test_normalised_vectors_of_a_model_that_does_not_ask_for_it_are_named(tmp_pa
     assert "the vectors are normalised already" in result.stdout
 
 
+def test_a_servers_answer_is_read_from_standard_input():
+    vectors = Embedder(TINY).encode(TEXTS)
+    data = [{"index": n, "embedding": vectors[n].tolist()} for n in (1, 0)]
+    answer = json.dumps({"data": data}).encode("utf-8-sig")
+    texts = [argument for text in TEXTS for argument in ("--text", text)]
+    assert run("verify", "-", "--model", TINY, *texts, stdin=answer).exit_code == 0
+    result = run("verify", "-", "--model", TINY, *texts, stdin=b'{"data": [{}]}')
+    assert result.exit_code == 2
+    assert "standard input: data[0]: has no embedding" in result.stderr
+
+
+def test_texts_may_begin_with_a_byte_order_mark(tmp_path):
+    np.save(tmp_path / "v.npy", Embedder(TINY).encode(TEXTS))
+    (tmp_path / "lines.TXT").write_text("\n".join(TEXTS), encoding="utf-8-sig")
+    (tmp_path / "texts.JSON").write_text(json.dumps(TEXTS), encoding="utf-8-sig")
+    for name in ("lines.TXT", "texts.JSON"):
+        arguments = ("--model", TINY, "--texts", str(tmp_path / name))
+        assert run("verify", str(tmp_path / "v.npy"), *arguments).exit_code == 0
+
+
+def test_what_only_looks_like_a_cause_is_worded_so(tmp_path):
+    np.save(tmp_path / "v.npy", np.random.RandomState(0).standard_normal((2, 32)))
+    texts = [argument for text in TEXTS for argument in ("--text", text)]
+    result = run("verify", str(tmp_path / "v.npy"), "--model", TINY, *texts)
+    assert result.exit_code == 1
+    assert (
+        "No known mistake yields these values. They look like another model, or other weights: "
+        in result.stdout
+    )
+    assert "Likely cause" not in result.stdout
+
+
 def test_a_tolerance_of_ones_own_is_kept(traced):
     result = run("verify", str(traced), "--model", TINY, "--tolerance", "1e-9")
     assert result.exit_code == 1
@@ -94,7 +126,8 @@ def test_names_that_are_not_compared_are_told(tmp_path):
         ([], "wanted one of OTHER, --transformers and --onnx FILE"),
         (["missing.npy"], "does not exist"),
         ([f"{TINY}/config.json"], "architectures holds <U9; wanted whole or real numbers"),
-        ([f"{TINY}/vocab.txt"], "its name ends in none of .safetensors, .npz, .npy"),
+        ([f"{TINY}/vocab.txt"], "vocab.txt: is not JSON"),
+        ([__file__], "its name ends in none of .safetensors, .npz, .npy"),
         ([f"{TINY}/model.safetensors", "--transformers"], "wanted one of OTHER"),
     ],
 )

@@ -9,22 +9,17 @@ from golden import FLOAT64_TOLERANCE, Golden
 from models.build import built
 from places import DATA
 from random_model import write_sentence_files
-from safetensors import safe_open
 
 from gtenp import Embedder
 from gtenp.errors import InputError
 from gtenp.verify.trace import (
     STEPS,
-    count_texts,
     head_names,
-    joined,
     model_of,
-    read,
     split,
     step_of,
     token_ids,
     trace,
-    write,
 )
 
 TEXTS = ["hello world", "a quick sort"]
@@ -147,34 +142,7 @@ def test_a_second_module_of_a_kind_is_numbered(tmp_path):
     assert step_of("layer_norm.0") is None
 
 
-# ── files ────────────────────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("suffix", [".safetensors", ".npz"])
-@pytest.mark.parametrize("count", [1, 2])
-def test_what_is_written_reads_back(values, tmp_path, suffix, count):
-    path = tmp_path / f"trace{suffix}"
-    write(path, TEXTS[:count], values[:count], "tiny", npz=suffix == ".npz")
-    found = read(path)
-    assert found.texts == TEXTS[:count]
-    assert count_texts(found.values) == count
-    for text, expected in zip(split(found.values, count), values, strict=False):
-        assert set(text) == set(expected)
-        for name in expected:
-            np.testing.assert_array_equal(text[name], expected[name])
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_the_metadata_has_the_names_in_order_with_their_shapes(values, tmp_path):
-    write(tmp_path / "t.safetensors", TEXTS, values, "tiny")
-    with safe_open(tmp_path / "t.safetensors", framework="np") as file:
-        metadata = file.metadata()
-    shapes = json.loads(metadata["shapes"])
-    assert list(shapes) == list(joined(values))
-    assert shapes["1.layer.0.scores"] == [4, 5, 5]
-    assert json.loads(metadata["axes"])["layer.*.scores"] == ["A", "S", "S"]
-    assert metadata["dtype"] == "float64"
-    assert metadata["model"] == "tiny"
+# ── several texts ──────────────────────────────────────────────────────────────────────────────
 
 
 def test_a_batch_axis_is_taken_apart():
@@ -190,44 +158,6 @@ def test_a_first_axis_that_does_not_count_the_texts_is_named():
 def test_a_number_beyond_the_texts_is_named():
     with pytest.raises(InputError, match=r"5\.pooled: there are 2 texts"):
         split({"5.pooled": np.ones(3)}, 2)
-
-
-@pytest.mark.parametrize(
-    ("content", "shape"),
-    [("[1, 2.5]", (2,)), ("[[1, 2], [3, 4]]", (2, 2)), ("[1, 2]\n[3, 4]\n", (2, 2))],
-)
-def test_vectors_are_read_from_json_in_each_of_its_forms(tmp_path, content, shape):
-    (tmp_path / "v.json").write_text(content)
-    assert read(tmp_path / "v.json").values["embedding"].shape == shape
-
-
-def test_a_json_object_names_its_values(tmp_path):
-    (tmp_path / "v.json").write_text(json.dumps({"pooled": [1, 2], "input_ids": [5]}, indent=1))
-    assert set(read(tmp_path / "v.json").values) == {"pooled", "input_ids"}
-
-
-def test_a_npy_holds_vectors(tmp_path):
-    np.save(tmp_path / "v.npy", np.ones((3, 4)))
-    assert read(tmp_path / "v.npy").values["embedding"].shape == (3, 4)
-
-
-@pytest.mark.parametrize("name", ["v.safetensors", "v.npz", "v.npy", "v.json"])
-@pytest.mark.parametrize("content", [b"", b"rubbish!", b"\xff\xfe\x00", b"[[1, 2], [3]]"])
-def test_a_damaged_file_is_named(tmp_path, name, content):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(InputError, match=re.escape(str(tmp_path / name))):
-        read(tmp_path / name)
-
-
-def test_an_unknown_ending_is_named_with_those_wanted(tmp_path):
-    with pytest.raises(InputError, match=r"v\.bin: its name ends in none of \.safetensors, \.npz"):
-        read(tmp_path / "v.bin")
-
-
-def test_words_are_not_values(tmp_path):
-    (tmp_path / "v.json").write_text('["hello"]')
-    with pytest.raises(InputError, match="wanted whole or real numbers"):
-        read(tmp_path / "v.json")
 
 
 def test_a_default_prompt_and_a_folder_of_its_own_are_traced_as_they_are_encoded(tmp_path):

@@ -1,22 +1,24 @@
-"""Each mistake is planted in a port of its own, written here without the reference's functions."""
+"""Each mistake is planted in a port of its own, bert_port.py, and found again."""
 
-import math
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from bert_port import port
 from models.build import built
 from places import DATA
 
 from gtenp import Embedder
 from gtenp.errors import InputError
+from gtenp.model_files.config import Arithmetic
 from gtenp.model_files.sentence_config import Pooling
+from gtenp.verify.compare import TOLERANCE, aligned, compare_step
 from gtenp.verify.live import run_gtenp
 from gtenp.verify.trace import head_names, joined, model_of, token_ids, trace
-from gtenp.verify.verify import TOLERANCE, aligned, compare_step, verify
+from gtenp.verify.verify import verify
 
 TEXTS = ["Hello, new world!", "what is the capital of China?", "sorting"]
-PAD = 0
 
 
 @pytest.fixture(scope="module")
@@ -27,78 +29,6 @@ def embedder():
 @pytest.fixture(scope="module")
 def weights(embedder):
     return model_of(embedder, np.float32).weights
-
-
-def port(embedder, weights, texts=TEXTS, *, bug="", ids=None):
-    """A port of BERT in float32 with one mistake: texts -> its values, named as in a file."""
-    ids = [list(i) for i in (ids or token_ids(embedder, texts))]
-    longest = max(map(len, ids))
-    values = []
-    for row in ids:
-        real = len(row)
-        row = row + [PAD] * (longest - real) if "padding" in bug else row
-        values.append(port_one(embedder.config, weights, np.array(row), real, bug))
-    return joined(values)
-
-
-def port_one(config, weights, ids, real, bug):
-    """One text, by einsum over [S, A, D]. ``real`` tokens are no padding."""
-    eps = 1e-5 if bug == "eps" else config.layer_norm_eps
-    divisor = config.hidden_size - (bug == "bessel")
-
-    def norm(x, norm):
-        x = x - x.mean(-1, keepdims=True)
-        return x / np.sqrt((x**2).sum(-1, keepdims=True) / divisor + eps) * norm.weight + norm.bias
-
-    def dense(x, linear, name):
-        weight = linear.weight
-        if bug == f"transposed {name}":
-            weight = weight.reshape(weight.shape[::-1]).T
-        return np.einsum("si,oi->so", x, weight) + linear.bias * (bug != f"no bias {name}")
-
-    def gelu(x):
-        if bug == "tanh":
-            return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
-        if bug == "sigmoid":
-            return x / (1 + np.exp(-1.702 * x))
-        return x * np.array([0.5 * math.erfc(-v / math.sqrt(2)) for v in x.flat]).reshape(x.shape)
-
-    first = 1 if bug == "positions" else 0
-    x = weights.word_embeddings[ids] + weights.position_embeddings[first : first + len(ids)]
-    if bug != "token type":
-        x = x + weights.token_type_embeddings[0]
-    v = {"input_ids": ids, "embeddings.sum": x}
-    x = v["embeddings.output"] = norm(x, weights.embeddings_norm)
-    heads = config.num_attention_heads
-    for i, layer in enumerate(weights.layers):
-        at = f"layer.{i}."
-        q, k, u = (dense(x, getattr(layer, name), name) for name in ("query", "key", "value"))
-        v |= {at + "query": q, at + "key": k, at + "value": u}
-        q, k, u = (y.reshape(len(x), heads, -1) for y in (q, k, u))
-        scores = np.einsum("iad,jad->aij", q, k) / (1 if bug == "scale" else math.sqrt(q.shape[-1]))
-        v[at + "scores"] = scores
-        if "attention" not in bug:
-            scores = np.where(np.arange(len(x)) < real, scores, -1e9)
-        e = np.exp(scores - scores.max(-1, keepdims=True))
-        v[at + "attention"] = e / e.sum(-1, keepdims=True)
-        context = np.einsum("aij,jad->iad", v[at + "attention"], u).reshape(x.shape)
-        y = dense(context, layer.attention_output, "attention_output")
-        v |= {at + "context": context, at + "attention_dense": y}
-        x = v[at + "attention_output"] = norm(x + y, layer.attention_norm)
-        inner = v[at + "intermediate"] = dense(x, layer.intermediate, "intermediate")
-        inner = v[at + "gelu"] = gelu(inner)
-        y = v[at + "output_dense"] = dense(inner, layer.output, "output")
-        x = v[at + "output"] = norm(x + y, layer.output_norm)
-    kept = x if "pool" in bug else x[:real]
-    v["pooled"] = kept[0] if bug == "cls" else kept.mean(0)
-    if bug == "no specials":
-        v["pooled"] = x[1 : real - 1].mean(0)
-    if bug == "divides by padded":
-        v["pooled"] = x[:real].sum(0) / len(x)
-    v["normalized"] = v["pooled"] / np.linalg.norm(v["pooled"])
-    return {
-        name: np.asarray(array, None if "ids" in name else np.float32) for name, array in v.items()
-    }
 
 
 # Mistake, the first step that it changes, words of its name.
@@ -128,7 +58,7 @@ MISTAKES = [
 def test_a_planted_mistake_is_named_with_the_step_where_it_shows(
     embedder, weights, bug, step, words
 ):
-    verdict = verify(embedder, port(embedder, weights, bug=bug), TEXTS)
+    verdict = verify(embedder, port(embedder, weights, TEXTS, bug=bug), TEXTS)
     assert verdict.first.name == step
     assert words in verdict.diagnosis.what
     assert verdict.diagnosis.next is None
@@ -140,7 +70,7 @@ VISIBLE = [mistake for mistake in MISTAKES if mistake[0] != "no bias key"]
 
 @pytest.mark.parametrize(("bug", "_", "words"), VISIBLE)
 def test_a_planted_mistake_is_named_from_the_vectors_alone(embedder, weights, bug, _, words):
-    values = port(embedder, weights, bug=bug)
+    values = port(embedder, weights, TEXTS, bug=bug)
     vectors = np.stack([values[f"{text}.pooled"] for text in range(len(TEXTS))])
     verdict = verify(embedder, {"embedding": vectors}, TEXTS)
     assert verdict.first.name == "pooled"
@@ -149,7 +79,7 @@ def test_a_planted_mistake_is_named_from_the_vectors_alone(embedder, weights, bu
 
 def test_a_port_without_mistakes_is_within_tolerance(embedder, weights):
     for bug in ("", "padding"):
-        verdict = verify(embedder, port(embedder, weights, bug=bug), TEXTS)
+        verdict = verify(embedder, port(embedder, weights, TEXTS, bug=bug), TEXTS)
         assert verdict.first is None
         assert verdict.diagnosis is None
         assert len(verdict.steps) == 29
@@ -161,13 +91,13 @@ def test_a_weight_transposed_in_one_layer_is_named_with_its_layer(embedder, weig
 
     last = replace(weights.layers[1], key=transposed(weights.layers[1].key))
     wrong = replace(weights, layers=(weights.layers[0], last))
-    verdict = verify(embedder, port(embedder, wrong), TEXTS)
+    verdict = verify(embedder, port(embedder, wrong, TEXTS), TEXTS)
     assert verdict.first.name == "layer.1.key"
     assert verdict.diagnosis.what.startswith("layer 1's key weight is transposed")
 
 
 def test_a_mistake_of_no_known_kind_is_located_and_not_named(embedder, weights):
-    values = port(embedder, weights)
+    values = port(embedder, weights, TEXTS)
     values["1.layer.1.context"] = values["1.layer.1.context"] + np.float32(0.01)
     verdict = verify(embedder, values, TEXTS)
     assert verdict.first.name == "layer.1.context"
@@ -176,7 +106,7 @@ def test_a_mistake_of_no_known_kind_is_located_and_not_named(embedder, weights):
 
 
 def test_of_two_mistakes_the_first_is_named_and_where_the_next_shows(embedder, weights):
-    values = port(embedder, weights, bug="tanh")
+    values = port(embedder, weights, TEXTS, bug="tanh")
     for text in range(3):
         values[f"{text}.pooled"] = values[f"{text}.layer.1.output"][0]
     verdict = verify(embedder, values, TEXTS)
@@ -185,7 +115,7 @@ def test_of_two_mistakes_the_first_is_named_and_where_the_next_shows(embedder, w
 
 
 def test_a_number_that_is_none_is_out_of_tolerance(embedder, weights):
-    values = port(embedder, weights)
+    values = port(embedder, weights, TEXTS)
     values["2.layer.0.scores"][0, 1, 1] = np.nan
     verdict = verify(embedder, values, TEXTS)
     assert verdict.first.name == "layer.0.scores"
@@ -207,7 +137,7 @@ def test_a_number_that_is_none_is_out_of_tolerance(embedder, weights):
 )
 def test_tokens_off_are_named_from_the_ids_and_from_the_vectors(embedder, weights, change, words):
     ids = [change(ids) for ids in token_ids(embedder, TEXTS)]
-    values = port(embedder, weights, ids=ids)
+    values = port(embedder, weights, TEXTS, ids=ids)
     verdict = verify(embedder, values, TEXTS)
     assert verdict.first.name == "input_ids"
     assert words in verdict.diagnosis.what
@@ -220,14 +150,14 @@ def test_upper_case_kept_is_named(embedder, weights):
     unknown, *rest = token_ids(embedder, TEXTS)
     unknown[1] = embedder.tokenizer.unk_token_id  # Hello
     rest[0][6] = embedder.tokenizer.unk_token_id  # China
-    values = port(embedder, weights, ids=[unknown, *rest])
+    values = port(embedder, weights, TEXTS, ids=[unknown, *rest])
     assert "upper case is kept" in verify(embedder, values, TEXTS).diagnosis.what
 
 
 def test_tokens_off_in_another_way_are_told_from_what_the_model_makes_of_them(embedder, weights):
     ids = token_ids(embedder, TEXTS)
     ids[1][3] = 50
-    values = port(embedder, weights, bug="tanh", ids=ids)
+    values = port(embedder, weights, TEXTS, bug="tanh", ids=ids)
     verdict = verify(embedder, values, TEXTS)
     assert verdict.first.name == "input_ids"
     assert verdict.first.problem.startswith("text 1, [3]: 50, the reference has ")
@@ -236,8 +166,8 @@ def test_tokens_off_in_another_way_are_told_from_what_the_model_makes_of_them(em
 
 
 def test_without_texts_the_others_own_tokens_are_run(embedder, weights):
-    assert verify(embedder, port(embedder, weights)).first is None
-    padded = port(embedder, weights, bug="padding")
+    assert verify(embedder, port(embedder, weights, TEXTS)).first is None
+    padded = port(embedder, weights, TEXTS, bug="padding")
     batch = {
         name.removeprefix("0."): np.stack([padded[f"{n}.{name[2:]}"] for n in range(3)])
         for name in padded
@@ -292,7 +222,7 @@ def test_other_token_types_are_named(embedder, weights):
 
 
 def test_a_text_without_values_is_an_error_and_not_a_success(embedder, weights):
-    values = port(embedder, weights)
+    values = port(embedder, weights, TEXTS)
     values = {name: a for name, a in values.items() if not name.startswith("1.")}
     with pytest.raises(InputError, match=r"text 1 has no value .* found none, wanted any of input"):
         verify(embedder, values, TEXTS)
@@ -347,7 +277,36 @@ def test_float32_stays_under_half_of_the_tolerance(name, request):
 def test_a_looser_tolerance_lets_a_coarser_port_pass(embedder, weights):
     values = {
         name: a if name.endswith("ids") else a.astype(np.float16)
-        for name, a in port(embedder, weights).items()
+        for name, a in port(embedder, weights, TEXTS).items()
     }
     assert verify(embedder, values, TEXTS).first.name == "embeddings.sum"
     assert verify(embedder, values, TEXTS, tolerance=2e-3).first is None
+
+
+# ── other families ───────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def distilbert(tmp_path_factory):
+    return Embedder(built("multi-qa-distilbert-cos-v1", tmp_path_factory.mktemp("distilbert")))
+
+
+def test_a_distilbert_is_compared_and_its_mistakes_named(distilbert):
+    ids = token_ids(distilbert, TEXTS)
+    assert verify(distilbert, joined(run_gtenp(distilbert, ids)), TEXTS).first is None
+    model = model_of(distilbert)
+    other = replace(
+        model, sentence_config=replace(model.sentence_config, pooling=Pooling(("cls",)))
+    )
+    vectors = np.stack([trace(other, i)["normalized"] for i in ids])
+    verdict = verify(distilbert, {"embedding": vectors}, TEXTS)
+    assert verdict.diagnosis.what == "pooling is cls; the model's files ask for mean"
+
+
+def test_positions_that_do_not_begin_behind_the_padding_are_named(distilbert):
+    arithmetic = Arithmetic(first_position=2, uncounted_token_id=1)
+    roberta = copy(distilbert)
+    roberta.config = replace(distilbert.config, arithmetic=arithmetic)
+    vectors = distilbert.encode(TEXTS)  # whose positions begin at 0
+    verdict = verify(roberta, {"embedding": vectors}, TEXTS)
+    assert verdict.diagnosis.what == "positions begin at 0; this model's begin at 2"

@@ -1,0 +1,196 @@
+"""Mistakes between the tokens and the last layer's output."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gtenp import reference
+from gtenp.model_files.checkpoint import Linear
+from gtenp.verify.case import Case, Mistake, reference_with
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from gtenp.model_files.checkpoint import BertWeights, Layer, LayerNorm
+    from gtenp.reference import Array
+    from gtenp.verify.trace import Values
+
+
+def running(source: Any = reference, **changed: object) -> Callable[[Case], list[Values]]:
+    """A mistake's way to plant itself: the whole model with another source, config or weights."""
+    return lambda case: case.run(source, **changed)
+
+
+def embedding_mistakes(case: Case) -> Iterator[Mistake]:
+    """What is added to the word's embedding."""
+    weights = case.model.weights
+    for what, without in (
+        (
+            "token type embedding is missing; a single text's tokens are of type 0, which has one",
+            replace(weights, token_type_embeddings=np.zeros_like(weights.token_type_embeddings)),
+        ),
+        (
+            "position embedding is missing",
+            replace(weights, position_embeddings=np.zeros_like(weights.position_embeddings)),
+        ),
+    ):
+        yield Mistake("embeddings.sum", f"the {what}", running(weights=without))
+    what = "token types are 1; a single text's are 0"
+    yield Mistake("token_type_ids", what, lambda case: case.run_inputs(types=1))
+    own = case.model.config.arithmetic.first_position
+    whose = "BERT's" if own == 0 else "this model's"
+    for first in (0, 1, 2):
+        if first == own:
+            continue
+        what = f"positions begin at {first}; {whose} begin at {own}"
+        yield Mistake("position_ids", what, partial(Case.run_inputs, first_position=first))
+
+
+def function_mistakes(case: Case) -> Iterator[Mistake]:
+    """Layer norm, GELU and the scores' scale."""
+    config = case.model.config
+    for eps in (1e-12, 1e-7, 1e-6, 1e-5, 1e-3):
+        if eps != config.layer_norm_eps:
+            yield Mistake(
+                "embeddings.output",
+                f"LayerNorm's eps is {eps:g}; config.json has {config.layer_norm_eps:g}",
+                running(config=replace(config, layer_norm_eps=eps)),
+            )
+    yield Mistake(
+        "embeddings.output",
+        "LayerNorm's variance is divided by H - 1 (Bessel's correction); BERT's by H",
+        running(reference_with(layer_norm=bessel_layer_norm)),
+    )
+    yield Mistake(
+        "layer.0.scores",
+        f"the scale is missing: scores are divided by √D = √{config.head_size}",
+        running(reference_with(attention_scores=unscaled_scores)),
+    )
+    if config.hidden_act == "gelu":
+        for function, form in ((reference.gelu_tanh, "tanh"), (sigmoid_gelu, "sigmoid")):
+            yield Mistake(
+                "layer.0.gelu",
+                f"the GELU is the {form} approximation; BERT's is x/2 · (1 + erf(x/√2))",
+                running(reference_with(ACTIVATIONS={"gelu": function})),
+            )
+
+
+def sigmoid_gelu(x: Array) -> Array:
+    """The coarser approximation of Hendrycks 2016, section 2: [S, F] -> [S, F]."""
+    y: Array = x / (1.0 + np.exp(-1.702 * x))
+    return y
+
+
+def bessel_layer_norm(x: Array, weights: LayerNorm, eps: float) -> Array:
+    """With the variance of a sample, divided by H - 1: [S, H] -> [S, H]."""
+    variance = x.var(axis=-1, keepdims=True, ddof=1)
+    normed: Array = (x - x.mean(axis=-1, keepdims=True)) / np.sqrt(variance + eps)
+    return normed * weights.weight + weights.bias
+
+
+def unscaled_scores(query: Array, key: Array) -> Array:
+    """q kᵀ: 2 × [A, S, D] -> [A, S, S]."""
+    scores: Array = query @ key.transpose(0, 2, 1)
+    return scores
+
+
+# ── Products ─────────────────────────────────────────────────────────────────────────────────────
+
+# Each product of a layer: its field in checkpoint.Layer and the step that it makes.
+LINEARS = {
+    "query": "query",
+    "key": "key",
+    "value": "value",
+    "attention_output": "attention_dense",
+    "intermediate": "intermediate",
+    "output": "output_dense",
+}
+
+
+def linear_mistakes(layer: int | None) -> Iterator[Mistake]:
+    """A weight read the wrong way round, a bias left out: of all products, of one, in one layer."""
+    for change, what in (
+        (transposed, "weight is transposed; it is stored [out, in], as in PyTorch: y = x Wᵀ + b"),
+        (without_bias, "bias is left out"),
+    ):
+        places: list[tuple[str, list[str], int | None]] = [("every product", list(LINEARS), None)]
+        for field in LINEARS:
+            places.append((f"every layer's {field}", [field], None))
+            if layer is not None:
+                places.append((f"layer {layer}'s {field}", [field], layer))
+        for place, fields, only in places:
+            yield Mistake(
+                f"layer.{only or 0}.{LINEARS[fields[0]]}",
+                f"{place} {what}",
+                partial(_run_with_linears, fields, change, only),
+            )
+
+
+def _run_with_linears(
+    fields: Sequence[str], change: Callable[[Linear], Linear], only: int | None, case: Case
+) -> list[Values]:
+    return case.run(weights=with_linears(case.model.weights, fields, change, only))
+
+
+def with_linears(
+    weights: BertWeights,
+    fields: Sequence[str],
+    change: Callable[[Linear], Linear],
+    only: int | None = None,
+) -> BertWeights:
+    """The weights with some products changed, in all layers or in one."""
+
+    def changed(layer: Layer) -> Layer:
+        linears: dict[str, Any] = {field: change(getattr(layer, field)) for field in fields}
+        return replace(layer, **linears)
+
+    layers = tuple(
+        changed(layer) if only in (None, number) else layer
+        for number, layer in enumerate(weights.layers)
+    )
+    return replace(weights, layers=layers)
+
+
+def transposed(linear: Linear) -> Linear:
+    """The weight's bytes, stored [out, in], read as [in, out]."""
+    return Linear(linear.weight.reshape(linear.weight.shape[::-1]).T, linear.bias)
+
+
+def without_bias(linear: Linear) -> Linear:
+    """The weight alone."""
+    return Linear(linear.weight, np.zeros_like(linear.bias))
+
+
+# ── Padding ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def padding_mistakes(case: Case) -> Iterator[Mistake]:
+    """Padding that is looked at, or counts in the pooling."""
+    for length in _padded_lengths(case):
+        padded = f"(texts padded to {length} tokens)"
+        for begins, mask, pool_padding, what in (
+            ("pooled", True, True, f"pooling goes over padding {padded}"),
+            ("layer.0.attention", False, True, f"attention and pooling go over padding {padded}"),
+            (
+                "layer.0.attention",
+                False,
+                False,
+                f"attention looks at padding {padded}; padded columns get -∞ before the softmax",
+            ),
+        ):
+            plant = partial(Case.run_padded, length=length, mask=mask, pool_padding=pool_padding)
+            yield Mistake(begins, what, plant)
+
+
+def _padded_lengths(case: Case) -> list[int]:
+    """To how many tokens a port may have padded: the longest text's, and usual ones."""
+    lengths = {len(ids) for ids in case.input_ids}
+    most = case.embedder.max_seq_length
+    usual = {min(length, most) for length in (128, 256, most)}
+    longest = max(lengths)
+    padded = {length for length in usual if length >= longest} | {longest}
+    return sorted(padded - (lengths if len(lengths) == 1 else set()))
