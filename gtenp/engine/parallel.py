@@ -216,13 +216,14 @@ def _blas_setting() -> list[int]:
 
 def _set_blas_threads(counts: list[int]) -> None:
     for library, count in zip(blas_libraries().lib_controllers, counts, strict=True):
-        # Newer versions of threadpoolctl obey only the thread that set a limit first, until they
-        # are told to forget it. Here several set one, and the caller may have before.
-        if hasattr(library, "clear_controlling_thread"):
-            library.clear_controlling_thread(force=True)
         library.set_num_threads(count)
+        # Newer versions of threadpoolctl obey only the thread that set a limit first, until they
+        # are told to forget it: the caller may have set one, and others will.
         if hasattr(library, "clear_controlling_thread"):
             library.clear_controlling_thread(force=True)
+            if library.num_threads != count:
+                library.set_num_threads(count)
+                library.clear_controlling_thread(force=True)
 
 
 blas_threads = _BlasThreads()

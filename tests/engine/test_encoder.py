@@ -2,13 +2,18 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from golden import HIDDEN_TOLERANCE, Golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import DATA
+from random_model import TINY, write_model
 
+from gtenp import reference
+from gtenp.engine import encoder, kernels
 from gtenp.engine.batch import PackedBatch, pack
 from gtenp.engine.encoder import _MOST_KEPT, Encoder, _Workspace
+from gtenp.model_files.checkpoint import astype
 from gtenp.model_files.model import load_weights, read_config
 from gtenp.tokenizer import Tokenizer
 
@@ -55,6 +60,55 @@ def test_packed_equals_one_at_a_time_for_any_composition(sequences):
     assert np.abs(together - alone).max() <= 2e-6
 
 
+@pytest.mark.parametrize("lengths", [[64] * 8, [40, 40, 40, 64, 64, 1], [60] * 3 + [9] * 20])
+def test_rows_shared_across_texts_of_one_length_equal_the_same_alone(lengths):
+    batch = pack([list(range(length)) for length in lengths])
+    alone = ENCODER.forward(batch)
+    for threads in (2, 3, 5):
+        assert np.abs(ENCODER.forward(batch, threads) - alone).max() <= 2e-6
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_attention_takes_no_more_scores_at_once_than_it_may(monkeypatch, small):
+    batch = pack([list(range(64))] * 2 + [list(range(16))] * 9 + [[1, 2]] * 200)
+    expected, seen = ENCODER.forward(batch), []
+
+    def watched(query, key, value, context):
+        scores = query.size // query.shape[-1] * key.shape[-1]
+        seen.append(scores)
+        attend(query, key, value, context)
+
+    attend = kernels.attend
+    monkeypatch.setattr(kernels, "attend", watched)
+    monkeypatch.setattr(encoder, "_small_kernels", lambda: small)
+    monkeypatch.setattr(encoder, "_MAX_SCORES", 1 << 11)
+    assert np.abs(ENCODER.forward(batch) - expected).max() <= 2e-6
+    assert (1 << 10) < max(seen) <= 1 << 11
+
+
+def test_another_pass_between_two_hidden_states_changes_neither():
+    long, short = pack([list(range(64))] * 4), pack([[3, 1, 2]])
+    expected = [state.copy() for state in ENCODER.hidden_states(long)]
+    for state, wanted in zip(ENCODER.hidden_states(long), expected, strict=True):
+        assert state.tobytes() == wanted.tobytes()
+        ENCODER.forward(short)
+        ENCODER.forward(pack([[9] * 64] * 4))
+
+
+def test_sizes_that_blocks_of_columns_do_not_divide_are_done_whole(tmp_path):
+    shape = {"hidden_size": 24, "intermediate_size": 40, "num_attention_heads": 3, "vocab_size": 9}
+    folder = write_model(tmp_path / "odd", {**TINY, **shape}, 5, [f"word{i}" for i in range(9)])
+    config = read_config(folder)
+    weights = load_weights(folder, config)
+    batch = pack([[1, 5, 2, 8]])
+    found = Encoder(weights, config).forward(batch)
+    exact = reference.forward(
+        astype(weights, np.float64), config, batch.input_ids, batch.token_type_ids,
+        batch.position_ids,
+    ).hidden_states[-1]  # fmt: skip
+    assert np.abs(found - exact).max() <= HIDDEN_TOLERANCE
+
+
 def test_an_empty_batch_gives_no_rows():
     assert ENCODER.forward(pack([])).shape == (0, 32)
 
@@ -84,6 +138,7 @@ def test_a_thread_keeps_no_array_beyond_the_bound():
     workspace = _Workspace()
     small = workspace.array("scratch", 10, 100)
     assert np.shares_memory(workspace.array("scratch", 50), small)
+    assert np.shares_memory(workspace.array("scratch", 1000), small)
     huge = workspace.array("scratch", _MOST_KEPT + 1)
     assert not np.shares_memory(huge, small)
     assert np.shares_memory(workspace.array("scratch", 50), small)
