@@ -35,7 +35,7 @@ FLOORS: dict[str, list[str]] = {
     "verify": ["trace", "verify", "live"],
     "explain": ["explain", "page", "heatmap"],
     "cli": [
-        "options", "bench", "embed", "evaluate", "explain", "info", "pull", "similarity",
+        "streams", "options", "bench", "embed", "evaluate", "explain", "info", "pull", "similarity",
         "tokenize", "trace", "verify",
     ],
 }  # fmt: skip
