@@ -56,7 +56,7 @@ def _one_sentence(*, debug: bool = False) -> Iterator[None]:
         if error.ctx is None or not takes_texts(error.ctx.command):
             raise
         raise click.UsageError(
-            f"{error.format_message()} Texts that begin with - go behind --: "
+            f"{error.format_message().rstrip('.')}. Texts that begin with - go behind --: "
             f"{error.ctx.command_path} -- -5 degrees",
             error.ctx,
         ) from error
