@@ -44,8 +44,8 @@ FLOORS: dict[str, list[str]] = {
     ],
     "explain": ["explain", "page", "heatmap"],
     "cli": [
-        "options", "bench", "convert", "embed", "evaluate", "explain", "info", "pull", "rerank",
-        "similarity",
+        "streams", "options", "bench", "convert", "embed", "evaluate", "explain", "info", "pull",
+        "rerank", "similarity",
         "tokenize", "trace", "verify",
     ],
 }  # fmt: skip

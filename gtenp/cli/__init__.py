@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import io
-import os
-import sys
+import contextlib
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gtenp import __version__
+from gtenp.cli import streams
 from gtenp.cli.bench import bench
 from gtenp.cli.convert import convert
 from gtenp.cli.embed import embed
 from gtenp.cli.evaluate import evaluate
 from gtenp.cli.explain import explain
 from gtenp.cli.info import info
+from gtenp.cli.options import takes_texts
 from gtenp.cli.pull import pull
 from gtenp.cli.rerank import rerank
 from gtenp.cli.similarity import similarity
@@ -25,41 +25,55 @@ from gtenp.cli.trace import trace
 from gtenp.cli.verify import verify
 from gtenp.errors import GtenpError
 
-
-class _Failure(click.ClickException):
-    """One sentence on stderr and exit status 2."""
-
-    exit_code = 2
-
-
-class _Closed(io.TextIOBase):
-    """A standard output that the caller closed: without it, what is printed would vanish unseen."""
-
-    def write(self, text: str) -> int:  # noqa: ARG002
-        raise _Failure("standard output is closed; redirect it to a file, or to /dev/null")
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class _Group(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Begin with streams to write to: Python has None for one that the caller closed."""
-        sys.stdout = sys.stdout or _Closed()
-        sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, it lasts to the end
-        return super().main(*args, **kwargs)
+        with warnings.catch_warnings():
+            streams.prepare()
+            streams.tell_warnings()
+            return super().main(*args, **kwargs)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the command line; --help and --version print here."""
+        with _one_sentence():
+            return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run the verb; what a user can mend becomes one sentence, unless --debug was given."""
-        try:
-            with warnings.catch_warnings():
-                warnings.showwarning = lambda message, *_: click.echo(
-                    f"Warning: {message}", err=True
-                )
-                return super().invoke(ctx)
-        except KeyboardInterrupt:
-            ctx.exit(130)  # 128 + SIGINT, as shells count
-        except (GtenpError, OSError) as error:
-            if ctx.params["debug"] or isinstance(error, BrokenPipeError):
-                raise
-            raise _Failure(str(error)) from error
+        """Run the verb, with a traceback of what goes wrong if --debug was given."""
+        with _one_sentence(debug=ctx.params["debug"]):
+            return super().invoke(ctx)
+
+
+@contextlib.contextmanager
+def _one_sentence(*, debug: bool = False) -> Iterator[None]:
+    """What a user can mend becomes one sentence."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise click.exceptions.Exit(130) from None  # 128 + SIGINT, as shells count
+    except click.NoSuchOption as error:
+        if error.ctx is None or not takes_texts(error.ctx.command):
+            raise
+        raise click.UsageError(
+            f"{error.format_message().rstrip('.')}. Texts that begin with - go behind --: "
+            f"{error.ctx.command_path} -- -5 degrees",
+            error.ctx,
+        ) from error
+    except (GtenpError, OSError, MemoryError) as error:
+        if debug or isinstance(error, BrokenPipeError):
+            raise
+        raise streams.Failure(_sentence(error)) from error
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, MemoryError):
+        return f"out of memory; take fewer or shorter texts ({error})".removesuffix(" ()")
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -2,38 +2,49 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 
 import click
 
-from gtenp.cli.options import model_option, open_texts, revision_option
+from gtenp.cli.options import (
+    model_option,
+    open_texts,
+    output_file,
+    revision_option,
+    texts_argument,
+)
+from gtenp.cli.streams import destination
+from gtenp.model_files.folders import new_file
 
 
 @click.command()
-@click.argument("texts", nargs=-1)
+@texts_argument
 @model_option
 @revision_option
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write a float32 [n, dim] NumPy file (.npy) instead of printing.",
+    type=output_file,
+    help="Write a float32 [n, dim] NumPy file (.npy) instead of printing; - is standard output.",
 )
 def embed(texts: tuple[str, ...], model: str, revision: str | None, output: Path | None) -> None:
     """Print each text's vector as one line of JSON.
 
-    Without TEXTS, each line of standard input is one.
+    Without TEXTS, each line of standard input is one, an empty line too.
     """
     sentences, embedder = open_texts(texts, model, revision)
-    embeddings = embedder.encode(sentences, show_progress_bar=sys.stderr.isatty())
+    # The file first: where none can be made, nothing need be computed.
+    with new_file(destination(output)) if output else contextlib.nullcontext() as file:
+        embeddings = embedder.encode(sentences, show_progress_bar=sys.stderr.isatty())
+        if file is not None:
+            from numpy.lib import format as npy
+
+            # np.save writes past the file object, and its errors don't say what is wrong
+            npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(embeddings))
+            file.write(embeddings.data)
     if output is not None:
-        import numpy as np
-
-        from gtenp.model_files.folders import new_file
-
-        with new_file(output) as file:
-            np.save(file, embeddings)
         click.echo(f"{output}: {len(sentences)} × {embeddings.shape[1]} float32", err=True)
         return
     for embedding in embeddings:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import sys
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from gtenp.cli.options import model_option, open_texts, revision_option
+from gtenp.cli.options import (
+    model_option,
+    open_texts,
+    output_file,
+    revision_option,
+    texts_argument,
+)
+from gtenp.cli.streams import destination, is_stdout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,12 +30,12 @@ _WIDTH = 80
 
 
 @click.command()
-@click.argument("texts", nargs=-1)
+@texts_argument
 @model_option
 @revision_option
 @click.option(
     "--html",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=output_file,
     help="Write a page instead: attention, norms and similarities to look at.",
 )
 def explain(texts: tuple[str, ...], model: str, revision: str | None, html: Path | None) -> None:
@@ -46,11 +51,10 @@ def explain(texts: tuple[str, ...], model: str, revision: str | None, html: Path
     if html is not None:
         from gtenp.explain import page as explain_page
 
-        explain_page.write(html, embedder, model, sentences)
-        click.echo(f"{html}: open it in a browser", err=True)
+        explain_page.write(destination(html), embedder, model, sentences)
+        if not is_stdout(html):
+            click.echo(f"{html}: open it in a browser", err=True)
         return
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal may lack √, or a text's characters
     first, *others = explanations = explain_texts(embedder, sentences)
     _show_model(embedder, model)
     for number, text in enumerate(explanations, start=1):

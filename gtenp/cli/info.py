@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gtenp.cli.options import model_option, revision_option
+from gtenp.cli.streams import echo_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ def info(name: str | None, model: str, revision: str | None, as_json: bool) -> N
     """
     facts = _describe(name or model, revision)
     if as_json:
-        click.echo(json.dumps(facts, ensure_ascii=False))
+        echo_json(facts)
         return
     width = max(map(len, facts))
     for label, value in facts.items():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -25,6 +27,33 @@ model_option = click.option(
 revision_option = click.option(
     "--revision", metavar="REV", help="A branch, tag or commit of the model on the Hub."
 )
+
+
+def text(value: str) -> str:
+    """A text on the command line: the bytes that were typed, as UTF-8 whatever the locale."""
+    try:
+        return os.fsencode(value).decode("utf-8")
+    except UnicodeDecodeError as error:
+        wrong = error.start
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        raise click.BadParameter(
+            f"byte {wrong} of {value[:40]!r} is not UTF-8; convert the text"
+        ) from None
+    return value  # the locale is another that the bytes suit, such as Latin-1
+
+
+TEXT = click.types.FuncParamType(text)
+texts_argument = click.argument("texts", nargs=-1, type=TEXT)
+
+
+def takes_texts(command: click.Command) -> bool:
+    return any(isinstance(p, click.Argument) and p.type is TEXT for p in command.params)
+
+
+# What new_file makes of it, it says itself.
+output_file = click.Path(dir_okay=False, readable=False, allow_dash=True, path_type=Path)
 
 
 def open_texts(
@@ -51,13 +80,30 @@ def read_texts(arguments: tuple[str, ...]) -> list[str]:
         return list(arguments)
     if sys.stdin is None or sys.stdin.isatty():
         raise click.UsageError("no text: give it as arguments or, a line each, on standard input")
+    try:
+        content = sys.stdin.buffer.read()
+    except OSError as error:
+        raise InputError(f"standard input: {error.strerror}") from error
+    return lines_of(content, "standard input")
+
+
+def lines_of(content: bytes, source: str) -> list[str]:
+    r"""The lines of a file, each ended by a line feed, which the last one may lack.
+
+    No bytes are no lines, and an empty line is one. InputError names the line that isn't UTF-8.
+
+    >>> lines_of(b"one\r\n\nthree", "a file")
+    ['one', '', 'three']
+    """
+    lines = content.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
     texts = []
-    lines = sys.stdin.buffer.read().removesuffix(b"\n")
-    for number, line in enumerate(lines.split(b"\n") if lines else [], start=1):
+    for number, line in enumerate(lines, start=1):
         try:
             texts.append(line.removesuffix(b"\r").decode("utf-8"))
         except UnicodeDecodeError as error:
             raise InputError(
-                f"standard input, line {number}: byte {error.start} is not UTF-8; convert the file"
+                f"{source}, line {number}: byte {error.start} is not UTF-8; convert the file"
             ) from error
     return texts

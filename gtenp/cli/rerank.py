@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 
 import click
 
-from gtenp.cli.options import model_option, read_texts, revision_option
+from gtenp.cli.options import TEXT, model_option, read_texts, revision_option
+from gtenp.cli.streams import echo_json
 
 
 @click.command()
-@click.argument("query")
-@click.argument("documents", nargs=-1)
+@click.argument("query", type=TEXT)
+@click.argument("documents", nargs=-1, type=TEXT)
 @model_option
 @revision_option
 @click.option("-k", "--top-k", type=click.IntRange(min=1), help="Show the best so many only.")
@@ -39,7 +39,7 @@ def rerank(
     found = encoder.rank(query, texts, top_k, show_progress_bar=sys.stderr.isatty())
     if as_json:
         for hit in found:
-            click.echo(json.dumps({**hit, "text": texts[hit["corpus_id"]]}, ensure_ascii=False))
+            echo_json({**hit, "text": texts[hit["corpus_id"]]})
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
     label = len(str(max(len(texts) - 1, 0)))

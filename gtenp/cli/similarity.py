@@ -11,27 +11,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gtenp.cli.options import model_option, revision_option
+from gtenp.cli.options import TEXT, model_option, output_file, read_texts, revision_option
+from gtenp.cli.streams import destination, is_stdout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gtenp.engine.kernels import Float32
 
-_file = click.Path(dir_okay=False, path_type=Path)
-
 
 @click.command()
-@click.argument("text")
-@click.argument("others", nargs=-1, required=True)
-@click.option("--png", type=_file, help="Draw the scores into this file too (gtenp[plot]).")
-@click.option("--svg", type=_file, help="The same as SVG (gtenp[plot]).")
-@click.option("--html", type=_file, help="The same as a web page, with the texts whole.")
+@click.argument("texts", nargs=-1, type=TEXT, metavar="[TEXT OTHERS...]")
+@click.option("--png", type=output_file, help="Draw the scores into this file too (gtenp[plot]).")
+@click.option("--svg", type=output_file, help="The same as SVG (gtenp[plot]).")
+@click.option("--html", type=output_file, help="The same as a web page, with the texts whole.")
 @model_option
 @revision_option
 def similarity(
-    text: str,
-    others: tuple[str, ...],
+    texts: tuple[str, ...],
     png: Path | None,
     svg: Path | None,
     html: Path | None,
@@ -41,11 +38,19 @@ def similarity(
     """Score TEXT and OTHERS against each other: the model's similarity, mostly the cosine, × 100.
 
     Of two texts it prints the one score; of more a table, its columns numbered as its rows. On a
-    terminal the scores are shaded, from the least to the greatest of two different texts.
+    terminal the scores are shaded, from the least to the greatest of two different texts. Without
+    texts, each line of standard input is one.
+
+    A file named - is standard output; the scores are then printed to standard error.
     """
-    files = [os.path.realpath(path) for path in (png, svg, html) if path is not None]
-    if len(set(files)) < len(files):
+    files = [path for path in (png, svg, html) if path is not None]
+    names = ["-" if is_stdout(path) else os.path.realpath(path) for path in files]
+    if len(set(names)) < len(names):
         raise click.UsageError("two of --png, --svg and --html name one file; name a file for each")
+    sentences = read_texts(texts)
+    if len(sentences) < 2:
+        found = "one text" if sentences else "no text"
+        raise click.UsageError(f"{found} to compare; wanted two or more")
     start = time.perf_counter()
     from gtenp.embedder import Embedder
     from gtenp.explain import heatmap
@@ -53,30 +58,40 @@ def similarity(
 
     embedder = Embedder(model, revision=revision)
     loaded = time.perf_counter()
-    texts = [text, *others]
-    embeddings = embedder.encode(texts)
+    embeddings = embedder.encode(sentences)
     scores = embedder.similarity(embeddings, embeddings) * 100
     done = time.perf_counter()
 
     if png is not None:
-        with new_file(png) as file:
-            heatmap.write_picture(file, scores, texts, model, "png")
+        with new_file(destination(png)) as file:
+            heatmap.write_picture(file, scores, sentences, model, "png")
     if svg is not None:
-        with new_file(svg) as file:
-            heatmap.write_picture(file, scores, texts, model, "svg")
+        with new_file(destination(svg)) as file:
+            heatmap.write_picture(file, scores, sentences, model, "svg")
     if html is not None:
-        with new_file(html) as file:
-            heatmap.write_html(file, scores, texts, model)
-    if len(texts) == 2:
-        click.echo(f"{text}\n{scores[0, 1]:8.2f}  {others[0]}")
-    else:
-        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
-        for line in heat_table(scores, texts, width):
-            click.echo(line)
+        with new_file(destination(html)) as file:
+            heatmap.write_html(file, scores, sentences, model)
+
+    err = "-" in names
+    on_terminal = (sys.stderr if err else sys.stdout).isatty()
+    width = shutil.get_terminal_size().columns if on_terminal else sys.maxsize
+    for line in _lines(scores, sentences, width):
+        click.echo(line, err=err)
     click.echo(
         f"{model}, {embedder.get_embedding_dimension()} dimensions, "
-        f"loaded in {loaded - start:.2f} s, embedded in {done - loaded:.3f} s"
+        f"loaded in {loaded - start:.2f} s, embedded in {done - loaded:.3f} s",
+        err=err,
     )
+
+
+def _lines(scores: Float32, texts: Sequence[str], width: int) -> Iterator[str]:
+    from gtenp.explain.heatmap import cut
+
+    if len(texts) > 2:
+        yield from heat_table(scores, texts, width)
+        return
+    yield cut(texts[0], sys.maxsize)
+    yield f"{scores[0, 1]:8.2f}  {cut(texts[1], sys.maxsize)}"
 
 
 _TEXT = 20  # the columns that are left to a text, however many scores stand before it

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from gtenp.cli.options import model_option, open_texts, revision_option
+from gtenp.cli.options import model_option, open_texts, revision_option, texts_argument
+from gtenp.cli.streams import echo_json
 
 if TYPE_CHECKING:
     from gtenp.tokenizer import Tokenizer
 
 
 @click.command()
-@click.argument("texts", nargs=-1)
+@texts_argument
 @model_option
 @revision_option
 @click.option("--max-length", type=click.IntRange(min=3), help="Instead of the model's own.")
@@ -37,7 +37,7 @@ def tokenize(
     for text in sentences:
         found = describe(tokenizer, text, max_length or limit)
         if as_json:
-            click.echo(json.dumps(found, ensure_ascii=False))
+            echo_json(found)
         else:
             _show(found)
 

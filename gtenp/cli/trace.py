@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 
-from gtenp.cli.options import model_option, open_texts, revision_option
+from gtenp.cli.options import (
+    model_option,
+    open_texts,
+    output_file,
+    revision_option,
+    texts_argument,
+)
+from gtenp.cli.streams import destination
 
 
 @click.command()
-@click.argument("texts", nargs=-1)
+@texts_argument
 @model_option
 @revision_option
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=output_file,
     required=True,
-    help="The file to write: a .safetensors.",
+    help="The file to write: a .safetensors; - is standard output.",
 )
 @click.option("--npz", is_flag=True, help="Write a .npz; a path that ends so does as well.")
 @click.option(
@@ -44,5 +52,7 @@ def trace(
     reference = tracing.model_of(embedder, dtype)
     ids = tracing.token_ids(embedder, sentences)
     values = [tracing.trace(reference, text_ids) for text_ids in ids]
-    value_files.write(output, sentences, values, model, npz=npz or output.suffix == ".npz")
+    name = os.fsencode(model).decode("utf-8", "replace")  # a folder's may be no UTF-8
+    is_npz = npz or output.suffix == ".npz"
+    value_files.write(destination(output), sentences, values, name, npz=is_npz)
     click.echo(f"{output}: {sum(map(len, values))} values of {len(sentences)} texts", err=True)

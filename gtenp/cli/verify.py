@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gtenp.cli.options import model_option, revision_option
+from gtenp.cli.options import TEXT, lines_of, model_option, revision_option
 from gtenp.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
     type=click.Path(exists=True, dir_okay=False, path_type=Path, allow_dash=True),
     required=False,
 )
-@click.option("--text", "texts", multiple=True, help="A text that was embedded; once for each.")
+@click.option(
+    "--text", "texts", type=TEXT, multiple=True, help="A text that was embedded; once for each."
+)
 @click.option("--texts", "texts_file", type=_file, help="The texts: a JSON list, or a line each.")
 @click.option(
     "--kit",
@@ -108,13 +110,21 @@ def verify(
 
 def _read_texts(path: Path) -> list[str]:
     """A JSON list of texts; of any other file, its lines."""
+    texts = (
+        _read_json(path)
+        if path.suffix.lower() == ".json"
+        else lines_of(path.read_bytes(), str(path))
+    )
+    if not texts:
+        raise InputError(f"{path}: holds no text")
+    return texts
+
+
+def _read_json(path: Path) -> list[str]:
     from gtenp.verify.answers import decode
 
-    content = decode(path.read_bytes(), str(path))
-    if path.suffix.lower() != ".json":
-        return [line.removesuffix("\r") for line in content.removesuffix("\n").split("\n")]
     try:
-        found = json.loads(content)
+        found = json.loads(decode(path.read_bytes(), str(path)))
     except ValueError as error:
         raise InputError(f"{path}: is not JSON ({error})") from error
     if not isinstance(found, list) or not all(isinstance(text, str) for text in found):

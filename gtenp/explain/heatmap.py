@@ -86,11 +86,14 @@ def cut(text: str, width: int) -> str:
     '北京是…'
     """
     line = "".join(char for char in " ".join(text.split()) if char.isprintable())
-    if columns(line) <= width:
-        return line
-    while line and columns(line) + 1 > width:
-        line = line[:-1]
-    return f"{line}…" if width > 0 else ""
+    used = fitting = 0  # columns so far; characters that leave one for the ellipsis
+    for place, char in enumerate(line, start=1):
+        used += columns(char)
+        if used > width:
+            return f"{line[:fitting]}…" if width > 0 else ""
+        if used < width:
+            fitting = place
+    return line
 
 
 def columns(line: str) -> int:

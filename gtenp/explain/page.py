@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 MAX_WEIGHTS = 40_000_000
 
 
-def write(path: Path, embedder: Embedder, model: str, texts: Sequence[str]) -> None:
+def write(target: Path | int, embedder: Embedder, model: str, texts: Sequence[str]) -> None:
     """Explain the texts on a page, which appears whole or not at all; ``model`` is what to call it.
 
     InputError where the texts are too long together for one page.
@@ -49,7 +49,7 @@ def write(path: Path, embedder: Embedder, model: str, texts: Sequence[str]) -> N
             f"texts of {' + '.join(map(str, lengths))} tokens have {weights:,} attention weights; "
             f"wanted at most {MAX_WEIGHTS:,} on a page: take fewer or shorter texts"
         )
-    with new_file(path) as file:
+    with new_file(target) as file:
         first, *others = explanations = explain(embedder, texts)
         comparisons = [compare(embedder, first, other) for other in others]
         file.write(page(model, embedder.similarity_fn_name, explanations, comparisons))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import io
 import os
 import shutil
+import stat
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,28 +63,91 @@ def new_folder(target: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def new_file(target: Path) -> Iterator[BinaryIO]:
+def new_file(target: Path | int) -> Iterator[BinaryIO]:
     """A file to write, which becomes ``target`` by one rename if the body raises nothing.
 
-    A link is followed; a device or a pipe is written to as it is. InputError where the folder is
-    missing.
+    A link is followed. A file that was there leaves its permissions to the new one, and its owner
+    where the system allows. A pipe, a device, or an open descriptor (its number, or a path such as
+    /dev/stdout) is given every byte at once if the body raises nothing. InputError where a file
+    can't be made.
     """
-    target = Path(os.path.realpath(target))
+    try:
+        with _opened(target) as file:
+            yield file
+    except OSError as error:
+        # What fails at an open file, as a full disk does, names none.
+        error.filename = error.filename or ("standard output" if target == 1 else str(target))
+        raise
+
+
+def _opened(target: Path | int) -> contextlib.AbstractContextManager[BinaryIO]:
+    if isinstance(target, int):
+        return _written_at_once(target)
+    try:
+        old = target.stat()
+    except FileNotFoundError:
+        return _renamed_into(Path(os.path.realpath(target)), None)
+    if stat.S_ISDIR(old.st_mode):
+        raise InputError(f"{target}: is a folder; name a file")
+    descriptor = open_descriptor(target)
+    if descriptor is not None or not stat.S_ISREG(old.st_mode):
+        return _written_at_once(target if descriptor is None else descriptor)
+    return _renamed_into(Path(os.path.realpath(target)), old)
+
+
+@contextlib.contextmanager
+def _renamed_into(target: Path, old: os.stat_result | None) -> Iterator[BinaryIO]:
+    if old is not None:
+        target.open("r+b").close()  # a rename would replace what is write-protected, too
     if not target.parent.is_dir():
         raise InputError(f"{target.parent}: no such folder; make it first, or name another")
-    if target.exists() and not target.is_file():
-        with target.open("wb") as file:
-            yield file
-        return
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=".gtenp-", dir=target.parent)
+    except OSError as error:
+        raise InputError(
+            f"{target}: its folder takes no new file ({error.strerror}); name another folder"
+        ) from error
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
-        os.chmod(temporary, 0o666 & ~_umask())  # a temporary file is for its maker's eyes only
-        os.replace(temporary, target)
+        if old is not None and hasattr(os, "chown"):
+            for owner in ((-1, old.st_gid), (old.st_uid, -1)):
+                with contextlib.suppress(PermissionError):
+                    os.chown(temporary, *owner)
+        # A temporary file is for its maker's eyes only.
+        os.chmod(temporary, stat.S_IMODE(old.st_mode) if old else 0o666 & ~_umask())
+        try:
+            os.replace(temporary, target)
+        except OSError as error:
+            raise InputError(
+                f"{target}: can't be replaced ({error.strerror}); name another file"
+            ) from error
     except BaseException:
         os.unlink(temporary)
         raise
+
+
+@contextlib.contextmanager
+def _written_at_once(target: Path | int) -> Iterator[BinaryIO]:
+    content = io.BytesIO()  # it can seek, as a .npz wants and a pipe can't
+    yield content
+    with open(target, "wb", closefd=not isinstance(target, int)) as file:
+        file.write(content.getbuffer())
+
+
+def open_descriptor(path: Path) -> int | None:
+    """The descriptor that a path names, as /dev/stdout and /dev/fd/63 do.
+
+    Opening such a path anew would cut off what ``>>`` kept, and fails where it is a socket.
+    """
+    for _ in range(40):  # as many links as Linux follows
+        folder = os.path.realpath(path.parent)
+        if folder in ("/dev/fd", f"/proc/{os.getpid()}/fd") and path.name.isdecimal():
+            return int(path.name)
+        if not path.is_symlink():
+            break
+        path = path.parent / os.readlink(path)
+    return None
 
 
 def _umask() -> int:

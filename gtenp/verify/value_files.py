@@ -44,7 +44,12 @@ class TraceFile:
 
 
 def write(
-    path: Path, texts: Sequence[str], values: Sequence[Values], model: str, *, npz: bool = False
+    target: Path | int,
+    texts: Sequence[str],
+    values: Sequence[Values],
+    model: str,
+    *,
+    npz: bool = False,
 ) -> None:
     """Write the values of each text to a .safetensors or .npz file, which appears whole or not at
     all.
@@ -58,7 +63,7 @@ def write(
         "shapes": json.dumps({name: array.shape for name, array in arrays.items()}),
         "axes": json.dumps({step.name: list(step.axes) for step in STEPS}),
     }
-    with new_file(path) as file:
+    with new_file(target) as file:
         if npz:
             arrays[_METADATA] = np.array(json.dumps(metadata))
             np.savez(file, **arrays)  # type: ignore[arg-type]

@@ -56,12 +56,6 @@ def test_wrong_usage_ends_in_status_2(arguments):
     assert run(*arguments).exit_code == 2
 
 
-def test_a_reader_that_goes_away_ends_it_quietly():
-    command = f"{sys.executable} -m gtenp embed --model {TINY} a b c d e f g | head -c 1"
-    result = subprocess.run(command, shell=True, capture_output=True, text=True, timeout=60)
-    assert result.stderr == ""
-
-
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [

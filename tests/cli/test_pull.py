@@ -128,3 +128,13 @@ def test_ctrl_c_ends_it_without_a_traceback_or_a_model(the_hub: StandInHub, tmp_
     assert process.returncode != 0
     assert "Traceback" not in err
     assert [path.name for path in tmp_path.iterdir() if path.name != "hf"] == []
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="Linux has it")
+def test_a_path_that_cannot_be_printed_is_an_error() -> None:
+    run("org/tiny")
+    command = [sys.executable, "-m", "gtenp", "pull", "org/tiny"]
+    with open("/dev/full", "wb") as stdout:
+        done = subprocess.run(command, stdout=stdout, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr == "org/tiny is already here\nError: No space left on device\n"

@@ -1,5 +1,6 @@
 import io
 import sys
+import time
 import warnings
 import xml.etree.ElementTree as ET
 
@@ -53,6 +54,12 @@ def test_a_text_is_cut_to_columns_on_one_line_without_control_characters():
     assert heatmap.cut("नी" * 5, 10) == "नी" * 5
     assert heatmap.cut("\x1b[31mred\r\n\tnext\udc80", 40) == "[31mred next"
     assert heatmap.cut("text", 0) == heatmap.cut("text", -3) == ""
+
+
+def test_a_text_is_cut_in_a_time_that_grows_with_its_length():
+    start = time.perf_counter()
+    assert heatmap.cut("x" * 1_000_000, 20) == "x" * 19 + "…"
+    assert time.perf_counter() - start < 5  # taking off one character after another takes hours
 
 
 # ── on the terminal ──────────────────────────────────────────────────────────────────────────────
