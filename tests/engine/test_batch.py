@@ -1,3 +1,4 @@
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,3 +31,12 @@ def test_each_thread_gets_as_many_batches_of_one_size(lengths, threads):
     assert len(batches) % threads == 0
     sizes = [sum(lengths[i] for i in batch) for batch in batches]
     assert max(sizes) - min(sizes) <= 2 * max(lengths)
+
+
+def test_a_sequences_rows_do_not_keep_the_others_alive():
+    rows = np.arange(12.0).reshape(6, 2)
+    parts = pack([[1, 2], [3], [4, 5, 6]]).split(rows)
+    assert [part.tolist() for part in parts] == [
+        [[0, 1], [2, 3]], [[4, 5]], [[6, 7], [8, 9], [10, 11]],
+    ]  # fmt: skip
+    assert not any(np.shares_memory(part, rows) for part in parts)

@@ -104,3 +104,18 @@ def test_each_row_of_the_softmax_sums_to_one(size):
     context = np.empty_like(query)
     kernels.attend(query, np.swapaxes(key, -1, -2), np.ones_like(key), context)
     assert np.abs(context - 1).max() <= 1e-6  # of values that are all 1, each row's sum
+
+
+@pytest.mark.parametrize("shift", [-300, -102, -95, -80, -60, 60, 83, 86, 300])
+def test_what_all_scores_have_in_common_changes_no_softmax(shift):
+    """Not where their exponentials lose digits or vanish, nor where they near infinity."""
+    rng = np.random.default_rng(4)
+    query, key, value = rng.normal(0, 1, (3, 2, 20, 8)).astype(np.float32)
+    query[..., -1], key[..., -1], value = shift, 1, value * np.float32(100)
+    context = np.empty_like(query)
+    with np.errstate(all="raise"):
+        kernels.attend(
+            query * np.float32(kernels.EXPONENT_SCALE), np.swapaxes(key, -1, -2), value, context
+        )
+    scores = query.astype(np.float64) @ key.astype(np.float64).transpose(0, 2, 1)
+    assert np.abs(context - reference.softmax(scores) @ value).max() <= 100 * 3e-7 * abs(shift)
