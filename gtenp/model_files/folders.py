@@ -76,7 +76,8 @@ def new_file(target: Path | int) -> Iterator[BinaryIO]:
             yield file
     except OSError as error:
         # What fails at an open file, as a full disk does, names none.
-        error.filename = error.filename or ("standard output" if target == 1 else str(target))
+        if error.errno is not None:
+            error.filename = error.filename or ("standard output" if target == 1 else str(target))
         raise
 
 
