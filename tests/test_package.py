@@ -24,9 +24,11 @@ FLOORS: dict[str, list[str]] = {
         "families.bert", "families.roberta", "families.distilbert", "families", "model",
     ],
     "tokenizer": [
-        "unicode_tables", "characters", "memory", "added_tokens", "template", "files",
-        "normalizer", "pre_tokenizer", "wordpiece", "decoder", "bert_pipeline", "batch_encoding",
-        "samples", "tokenizer",
+        "unicode_tables", "characters", "memory", "added_tokens", "template", "normalizer",
+        "pre_tokenizer", "wordpiece", "graphemes", "origins", "precompiled", "unicode_forms",
+        "edits", "metaspace", "unigram", "decoder", "bert_pipeline", "sentencepiece",
+        "sentencepiece_decoder", "stages", "files", "pipeline", "batch_encoding", "samples",
+        "tokenizer",
     ],
     "engine": ["batch", "parallel", "schedule", "kernels", "encoder", "pooling"],
     "reference": ["bert", "variations"],
@@ -120,7 +122,9 @@ def test_importing_gtenp_loads_not_even_numpy():
 
 def test_a_local_folder_needs_neither_hub_nor_progress_bar_nor_regex():
     code = f"from gtenp import Embedder; Embedder({str(DATA / 'tiny')!r}).encode('plain ASCII')"
-    assert not modules_after(code) & {"huggingface_hub", "tqdm", "click", "regex", "filelock"}
+    loaded = modules_after(code)
+    assert not loaded & {"huggingface_hub", "tqdm", "click", "regex", "filelock"}
+    assert not loaded & {f"gtenp.tokenizer.{name}" for name in ("stages", "pipeline", "edits")}
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -19,7 +19,11 @@ from pathlib import Path
 import tokenizers
 from tokenizers import normalizers, pre_tokenizers
 
-TARGET = Path(__file__).parent.parent / "gtenp" / "tokenizer" / "unicode_tables.py"
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "tests"))
+from charsmap import charsmap  # noqa: E402
+
+TARGET = ROOT / "gtenp" / "tokenizer" / "unicode_tables.py"
 CODE_POINTS = [point for point in range(0x110000) if not 0xD800 <= point < 0xE000]
 HANGUL = range(0xAC00, 0xD7A4)  # decomposed by rule, not by table
 
@@ -84,6 +88,58 @@ def combining_classes() -> dict[int, int]:
     return classes
 
 
+def grapheme_classes() -> dict[int, str]:
+    """What each code point does to a grapheme cluster, by the letters of ``graphemes.py``.
+
+    The reference shows its clusters in one place alone: Precompiled replaces a cluster of less than
+    six bytes by the form of its first character, and the rest of it is lost. So most probes end in
+    a mark that is lost unless the code point has made the cluster before it longer.
+    """
+    mapping = {"a": "b", "\u0300": "x", "©": "q", "\u0915": "k"}
+    normalize = normalizers.Precompiled(charsmap(mapping)).normalize_str
+
+    def where(probe: str, answer: Callable[[str], bool]) -> set[int]:
+        """The code points that, put into the probe, get such an answer."""
+        found = set()
+        for first in range(0, len(CODE_POINTS), 4096):
+            block = CODE_POINTS[first : first + 4096]
+            probes = [probe.format(chr(point)) for point in block]
+            if first == 0:  # which holds the parting characters themselves
+                forms = list(map(normalize, probes))
+            else:
+                forms = normalize("\n#\n".join(probes)).split("\n#\n")
+            if len(forms) != len(block):
+                raise SystemExit(f"U+{block[0]:04X}: a line feed does not part clusters any more")
+            found |= {point for point, form in zip(block, forms, strict=True) if answer(form)}
+        return found
+
+    def keeps_mark(form: str) -> bool:
+        return form.endswith("\u0301")
+
+    joiner = {0x200D}
+    extending = where("a{}", lambda form: form == "b")
+    extend = where("©{}\u200d©\u0301", keeps_mark) & extending - joiner
+    linkers = where("\u0917{}\u0915\u0301", keeps_mark) & extending
+    conjunct = where("\u0917\u094d{}\u0915\u0301", keeps_mark) & extend
+    letters = {
+        "R": {0x0D},
+        "N": {0x0A},
+        "c": where("{}\u0300\u0301", lambda form: form.endswith("x")) - {0x0D, 0x0A},
+        "p": where("{}a\u0301", keeps_mark),
+        "z": joiner,
+        "j": linkers,
+        "x": conjunct - linkers,
+        "n": extend - conjunct,
+        "s": extending - extend - joiner,
+        "e": where("{}\u200d©\u0301", keeps_mark),
+        "k": where("{}\u094d\u0915\u0301", keeps_mark),
+    }
+    classes = {point: letter for letter, points in letters.items() for point in points}
+    if len(classes) != sum(map(len, letters.values())):
+        raise SystemExit("a code point has two classes of grapheme clusters")
+    return classes
+
+
 def ranges(points: Iterable[int]) -> Runs:
     """[1, 2, 3, 7] -> [(1, 3), (7, 7)]"""
     runs: list[list[int]] = []
@@ -93,6 +149,26 @@ def ranges(points: Iterable[int]) -> Runs:
         else:
             runs.append([point, point])
     return [tuple(run) for run in runs]
+
+
+def compatible(decomposed: dict[int, str]) -> set[int]:
+    """The characters to which NFKD does more than NFD. Their forms Python's ``unicodedata`` knows,
+    in all versions alike: what is assigned keeps its decomposition for ever.
+    """
+    forms = changed_by(normalizers.NFKD().normalize_str)
+    points = {point for point, form in forms.items() if form != decomposed.get(point)}
+    for point in points:
+        if unicodedata.normalize("NFKD", chr(point)) != forms[point]:
+            raise SystemExit(f"U+{point:04X}: unicodedata has another compatibility form")
+    return points
+
+
+def composed_alike(decomposed: dict[int, str]) -> None:
+    """Check that unicodedata composes what the reference does, which compositions rest on."""
+    nfc = normalizers.NFC().normalize_str
+    for point in decomposed:
+        if nfc(chr(point)) != unicodedata.normalize("NFC", chr(point)):
+            raise SystemExit(f"U+{point:04X}: unicodedata composes otherwise")
 
 
 def class_ranges(classes: dict[int, int]) -> Runs:
@@ -150,6 +226,9 @@ def generate() -> str:
     if long_lower != {0x130: "i\u0307"}:
         raise SystemExit(f"lowercase forms of several characters: {long_lower}")
 
+    composed_alike(decomposed)
+    graphemes = grapheme_classes()
+
     header = f'''"""Unicode as the reference tokenizer knows it. Generated; do not edit.
 
 Made by tools/make_unicode_tables.py from tokenizers {tokenizers.__version__}.
@@ -192,6 +271,14 @@ Numbers are hexadecimal. Ranges are first:last, both included.
         "DECOMPOSITIONS": (
             "character:its full canonical decomposition. Hangul goes by rule.",
             decompositions,
+        ),
+        "COMPATIBILITY": (
+            "Decomposed further by NFKD and NFKC than by NFD.",
+            ranges(compatible(decomposed)),
+        ),
+        "GRAPHEMES": (
+            "first:last:a letter of graphemes.py, where that is not o. Hangul goes by rule.",
+            class_ranges({point: ord(letter) for point, letter in graphemes.items()}),
         ),
     }
     return "\n".join([header, *(table(name, *rest) for name, rest in tables.items())])

@@ -1,0 +1,206 @@
+"""The stages of a tokenizer.json as frozen values, and those that transformers' classes build.
+
+transformers reads from the file of an XLMRobertaTokenizer or T5Tokenizer the vocabulary and the
+character map alone; normalizer, pre-tokenizer and decoder are the class's own, and so they are
+here. The two ways differ where a file has the newer form, with Metaspace alone as pre-tokenizer:
+at white space that the character map leaves, such as U+0085, these classes split, the file doesn't.
+
+What is not known here is refused by name.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gtenp.errors import ModelFileError, UnsupportedModelError
+from gtenp.tokenizer.edits import Lowercase, Prepend, Replace, Strip, read_pattern
+from gtenp.tokenizer.metaspace import Metaspace, WhitespaceSplit
+from gtenp.tokenizer.precompiled import Precompiled
+from gtenp.tokenizer.sentencepiece_decoder import (
+    ByteFallback,
+    Decoder,
+    Fuse,
+    MetaspaceDecoder,
+    ReplaceDecoder,
+    StripDecoder,
+)
+from gtenp.tokenizer.unicode_forms import UnicodeForm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+Normalizer = Precompiled | UnicodeForm | Strip | Replace | Prepend | Lowercase
+PreTokenizer = WhitespaceSplit | Metaspace
+
+MARK = "▁"
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What becomes of a text between the added tokens and the template, but for the vocabulary.
+
+    ``scores``: a piece's, by its id.
+    """
+
+    normalizers: tuple[Normalizer, ...]
+    pre_tokenizers: tuple[PreTokenizer, ...]
+    decoders: tuple[Decoder, ...]
+    scores: Sequence[float]
+    unk_id: int
+    byte_fallback: bool = False
+
+
+def sentencepiece_stages(
+    charsmap: Precompiled | None, add_prefix_space: bool, scores: Sequence[float], unk_id: int
+) -> Stages:
+    """The stages that XLMRobertaTokenizer and T5Tokenizer build."""
+    scheme = "always" if add_prefix_space else "never"
+    return Stages(
+        () if charsmap is None else (charsmap,),
+        (WhitespaceSplit(), Metaspace(MARK, scheme, split=True)),
+        (MetaspaceDecoder(MARK, add_prefix_space),),
+        scores,
+        unk_id,
+    )
+
+
+def read_stages(path: Path, whole: dict[str, Any], scores: Sequence[float]) -> Stages:
+    """The stages of a tokenizer.json whose model is Unigram, as the file has them.
+
+    Raises UnsupportedModelError where one of them is not known.
+    """
+    model = whole["model"]
+    return Stages(
+        tuple(_read(path, "normalizer", whole.get("normalizer"), NORMALIZERS)),
+        tuple(_read(path, "pre_tokenizer", whole.get("pre_tokenizer"), PRE_TOKENIZERS)),
+        tuple(_read(path, "decoder", whole.get("decoder"), DECODERS)),
+        scores,
+        model["unk_id"],
+        _value({"type": "Unigram", "byte_fallback": False, **model}, "byte_fallback", bool),
+    )
+
+
+def find_charsmap(path: Path, whole: dict[str, Any]) -> Precompiled | None:
+    """The character map among a tokenizer.json's normalizers, whatever else is there."""
+    for part in _parts(whole.get("normalizer"), "normalizers"):
+        if part.get("type") == "Precompiled":
+            return _read_precompiled(path, part)
+    return None
+
+
+def read_unigram(path: Path, model: dict[str, Any]) -> tuple[dict[str, int], list[float]]:
+    """The vocabulary of a Unigram model, piece → id, and each id's score.
+
+    Raises ModelFileError where it is no list of pieces and scores, or without an unknown piece.
+    """
+    pairs, unk_id = model["vocab"], model.get("unk_id")
+    pieces = [piece for piece, _ in pairs]
+    scores = [score for _, score in pairs]
+    if not {str} >= set(map(type, pieces)) or not {float, int} >= set(map(type, scores)):
+        raise TypeError("model.vocab is no list of pieces and scores")
+    if type(unk_id) is not int or not 0 <= unk_id < len(pieces):
+        raise ModelFileError(
+            path, f"its model's unk_id is {unk_id!r}, the place of a piece was wanted; save it anew"
+        )
+    return dict(zip(pieces, range(len(pieces)), strict=True)), scores
+
+
+def _parts(part: dict[str, Any] | None, inner: str) -> list[dict[str, Any]]:
+    """The parts of a stage, those of a Sequence one by one."""
+    if part is None:
+        return []
+    if part["type"] != "Sequence":
+        return [part]
+    return [each for member in part[inner] for each in _parts(member, inner)]
+
+
+def _read(
+    path: Path, stage: str, part: dict[str, Any] | None, known: dict[str, Callable[..., Any]]
+) -> list[Any]:
+    inner = "pretokenizers" if stage == "pre_tokenizer" else f"{stage}s"
+    read = []
+    for each in _parts(part, inner):
+        kind = each["type"]
+        if kind not in known:
+            raise UnsupportedModelError(
+                path, f"its {stage} is {kind}; gtenp knows {', '.join(known)} and Sequence"
+            )
+        read.append(known[kind](path, each))
+    return read
+
+
+def _read_precompiled(path: Path, part: dict[str, Any]) -> Precompiled:
+    try:
+        return Precompiled(base64.b64decode(part["precompiled_charsmap"], validate=True))
+    except ValueError as error:
+        raise ModelFileError(path, f"its normalizer Precompiled is damaged ({error})") from error
+
+
+def _read_replace(path: Path, part: dict[str, Any]) -> Replace:
+    try:
+        return Replace(read_pattern(part["pattern"]), _value(part, "content", str))
+    except ValueError as error:
+        raise UnsupportedModelError(
+            path,
+            f"it replaces {str(error)!r}; gtenp knows texts, and patterns of single characters "
+            "with + or {n,m} behind them",
+        ) from error
+
+
+def _read_metaspace(path: Path, part: dict[str, Any]) -> Metaspace:
+    scheme = part.get("prepend_scheme") or "always"
+    if part.get("add_prefix_space") is False:
+        scheme = "never"
+    if scheme not in ("always", "never", "first"):
+        raise UnsupportedModelError(
+            path,
+            f"its Metaspace has prepend_scheme {scheme!r}; gtenp knows always, never and first",
+        )
+    mark = _value(part, "replacement", str)
+    if len(mark) != 1:
+        raise ModelFileError(path, f"its Metaspace replaces by {mark!r}, a character was wanted")
+    split = part.get("split")
+    return Metaspace(mark, scheme, True if split is None else _value(part, "split", bool))
+
+
+def _read_metaspace_decoder(path: Path, part: dict[str, Any]) -> MetaspaceDecoder:
+    metaspace = _read_metaspace(path, part)
+    return MetaspaceDecoder(metaspace.replacement, metaspace.prepend_scheme != "never")
+
+
+def _value(part: dict[str, Any], key: str, kind: type) -> Any:
+    value = part[key]
+    if type(value) is not kind:
+        raise TypeError(f"{key} of {part['type']} is {value!r}, wanted a {kind.__name__}")
+    return value
+
+
+NORMALIZERS: dict[str, Callable[[Path, dict[str, Any]], Normalizer]] = {
+    "Precompiled": _read_precompiled,
+    "NFC": lambda _, part: UnicodeForm(part["type"]),
+    "NFD": lambda _, part: UnicodeForm(part["type"]),
+    "NFKC": lambda _, part: UnicodeForm(part["type"]),
+    "NFKD": lambda _, part: UnicodeForm(part["type"]),
+    "Strip": lambda _, part: Strip(
+        _value(part, "strip_left", bool), _value(part, "strip_right", bool)
+    ),
+    "Replace": _read_replace,
+    "Prepend": lambda _, part: Prepend(_value(part, "prepend", str)),
+    "Lowercase": lambda *_: Lowercase(),
+}
+PRE_TOKENIZERS: dict[str, Callable[[Path, dict[str, Any]], PreTokenizer]] = {
+    "WhitespaceSplit": lambda *_: WhitespaceSplit(),
+    "Metaspace": _read_metaspace,
+}
+DECODERS: dict[str, Callable[[Path, dict[str, Any]], Decoder]] = {
+    "Metaspace": _read_metaspace_decoder,
+    "Replace": lambda path, part: ReplaceDecoder(_read_replace(path, part)),
+    "Strip": lambda _, part: StripDecoder(
+        _value(part, "content", str), *(_value(part, key, int) for key in ("start", "stop"))
+    ),
+    "Fuse": lambda *_: Fuse(),
+    "ByteFallback": lambda *_: ByteFallback(),
+}
