@@ -61,7 +61,7 @@ def load_tokenizer(folder: Path, config: BertConfig, do_lower_case: bool) -> Tok
             f"vocab_size is {config.vocab_size}, but the tokenizer's ids go up to {rows - 1}; "
             "copy all files from the same model",
         )
-    if not (folder / "tokenizer.json").exists():
+    if spec.stages is None and not (folder / "tokenizer.json").exists():
         # Here a line's number is its id: one line too few or too many shifts all that follow.
         path = folder / "vocab.txt"
         if "" in spec.vocab or len(spec.vocab) <= max(spec.vocab.values()):

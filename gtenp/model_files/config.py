@@ -36,16 +36,10 @@ def read_json(path: Path, max_size: int = _MAX_JSON) -> Any:
 
 
 def read_text(path: Path, max_size: int = _MAX_JSON) -> str:
-    """What a UTF-8 file holds; ModelFileError where it is missing, a pointer of git LFS, of another
-    encoding or larger than any such file need be.
+    """What a UTF-8 file holds; ModelFileError where it is of another encoding, and where
+    ``read_bytes`` raises one.
     """
-    try:
-        if path.stat().st_size > max_size:
-            raise ModelFileError(path, f"is larger than {max_size:,} bytes; copy it anew")
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelFileError(path, f"can't be read ({error.strerror}); copy it anew") from error
-    refuse_pointer(path, content)
+    content = read_bytes(path, max_size)
     if content.startswith((b"\xff\xfe", b"\xfe\xff")) or content[:4].count(0) > 1:
         raise ModelFileError(path, "is UTF-16 or UTF-32; save it as UTF-8")
     if content.startswith(b"\xef\xbb\xbf"):
@@ -54,6 +48,20 @@ def read_text(path: Path, max_size: int = _MAX_JSON) -> str:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ModelFileError(path, f"is not UTF-8 (byte {error.start}); copy it anew") from error
+
+
+def read_bytes(path: Path, max_size: int = _MAX_JSON) -> bytes:
+    """What a file holds; ModelFileError where it is missing, a pointer of git LFS or larger than
+    any such file need be.
+    """
+    try:
+        if path.stat().st_size > max_size:
+            raise ModelFileError(path, f"is larger than {max_size:,} bytes; copy it anew")
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelFileError(path, f"can't be read ({error.strerror}); copy it anew") from error
+    refuse_pointer(path, content)
+    return content
 
 
 LFS_POINTER = b"version https://git-lfs.github.com/spec/"

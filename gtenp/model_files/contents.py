@@ -25,10 +25,13 @@ _OF_THE_TRANSFORMER = (
     "sentence_bert_config.json",
     "tokenizer.json",
     "vocab.txt",
+    "sentencepiece.bpe.model",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
 )
+# In one of these are the tokenizer's words.
+_VOCABULARIES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model")
 # What may stand at the top; README.md for the licence.
 _AT_THE_TOP = ("README.md", "config_sentence_transformers.json", "modules.json")
 
@@ -74,7 +77,7 @@ def contents(there: Callable[[str], bool], read: Callable[[str], Any]) -> Conten
     >>> found.of(files.__contains__)
     ['pooling/config.json', 'modules.json', 'config.json']
     >>> found.missing(files.__contains__)
-    ['model.safetensors', 'tokenizer.json or vocab.txt']
+    ['model.safetensors', 'tokenizer.json or vocab.txt or sentencepiece.bpe.model']
     """
 
     def weights(folder: str) -> list[str]:
@@ -98,7 +101,7 @@ def contents(there: Callable[[str], bool], read: Callable[[str], Any]) -> Conten
             optional.append(_join(path, "config.json"))
         if kind in ("Dense", "LayerNorm"):
             required += weights(path)
-    vocabularies = tuple(_join(transformer, name) for name in ("tokenizer.json", "vocab.txt"))
+    vocabularies = tuple(_join(transformer, name) for name in _VOCABULARIES)
     return Contents(required[0], tuple(required), tuple(optional), vocabularies)
 
 

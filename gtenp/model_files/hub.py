@@ -20,9 +20,10 @@ from gtenp.model_files.names import hub_id, is_known, similar
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-MODEL_FILES = """config.json, model.safetensors, vocab.txt or tokenizer.json, and each of these
-      that the model has: modules.json and its folders (1_Pooling, ...), tokenizer_config.json,
-      sentence_bert_config.json, config_sentence_transformers.json, special_tokens_map.json"""
+MODEL_FILES = """config.json, model.safetensors, tokenizer.json or vocab.txt or
+      sentencepiece.bpe.model, and each of these that the model has: modules.json and its folders
+      (1_Pooling, ...), tokenizer_config.json, sentence_bert_config.json,
+      config_sentence_transformers.json, special_tokens_map.json"""
 
 _ORIGIN = "gtenp.json"  # in the folders that pull builds: which model, and where it came from
 

@@ -30,9 +30,11 @@ class BertPipeline:
 
     >>> from gtenp.tokenizer.files import TokenizerSpec
     >>> bert = BertPipeline(TokenizerSpec({"[UNK]": 0, "em": 1, "##bed": 2, "é": 3, "!": 4}))
-    >>> list(bert.ids("Embed!")), list(bert.words("embed!", 0, 6))
+    >>> list(bert.ids("Embed!")), list(bert.words("embed!", 0, 6, 1))
     ([1, 2, 4], [[(1, 0, 2), (2, 2, 5)], [(4, 5, 6)]])
     """
+
+    needs_places = False  # no word hangs on where its text stands
 
     def __init__(self, spec: TokenizerSpec) -> None:
         self._spec = spec
@@ -75,8 +77,11 @@ class BertPipeline:
         parts = filter(None, normal.translate(self._isolated).split(" "))
         return chain.from_iterable(map(self._wordpiece.ids.__getitem__, parts))
 
-    def words(self, normal: str, start: int, stop: int) -> Iterator[list[tuple[int, int, int]]]:
+    def words(
+        self, normal: str, start: int, stop: int, zeros: int
+    ) -> Iterator[list[tuple[int, int, int]]]:
         """The words of a normalized text between two places, each as (id, start, stop) a piece."""
+        del zeros  # how many characters come from where the whole text begins
         for first, last in words(normal, start, stop, self._isolated):
             cut = self._wordpiece.cut(normal[first:last])
             yield [(number, first + begin, first + end) for number, begin, end in cut]

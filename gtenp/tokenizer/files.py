@@ -2,10 +2,13 @@
 
 Who wins where the files disagree, as in transformers:
 
-1. ``tokenizer.json``, where it is there, is the vocabulary; ``vocab.txt`` is then not opened.
+1. ``tokenizer.json``, where it is there, is the vocabulary; ``vocab.txt`` and
+   ``sentencepiece.bpe.model`` are then not opened.
 2. ``tokenizer_class``, of ``tokenizer_config.json`` or else ``config.json``, says who builds the
    tokenizer. BertTokenizer, also where none is named, puts [CLS] and [SEP] around a text whatever
-   tokenizer.json says; PreTrainedTokenizerFast and TokenizersBackend take tokenizer.json as it is.
+   tokenizer.json says; XLMRobertaTokenizer, also where none is named and the model is an
+   xlm-roberta, <s> and </s>, and takes of its stages the vocabulary and the character map alone
+   (``stages.py``); PreTrainedTokenizerFast and TokenizersBackend take tokenizer.json as it is.
 3. Special tokens' names: ``special_tokens_map.json`` (unless ``tokenizer_config.json`` has
    ``added_tokens_decoder``), ``tokenizer_config.json``, and for BertTokenizer its defaults.
 4. Added tokens: ``added_tokens_decoder``, or where there is none tokenizer.json's and those of
@@ -17,17 +20,22 @@ Who wins where the files disagree, as in transformers:
 
 from __future__ import annotations
 
+import gc
+import struct
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from gtenp.errors import ModelFileError, UnsupportedModelError
-from gtenp.model_files.config import read_json, read_text
+from gtenp.model_files.config import read_bytes, read_json, read_text
 from gtenp.tokenizer.added_tokens import AddedToken
 from gtenp.tokenizer.characters import all_spaces
-from gtenp.tokenizer.template import Template, TemplateError, read_template
+from gtenp.tokenizer.template import Template, TemplateError, read_template, xlmr_template
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from gtenp.tokenizer.precompiled import Precompiled
+    from gtenp.tokenizer.stages import Stages
 
 # What transformers gives as the length of a model that states none.
 NO_MAX_LENGTH = int(1e30)
@@ -35,6 +43,8 @@ NO_MAX_LENGTH = int(1e30)
 # The classes that build BERT's tokenizer, normalizer and template, and take from the files the
 # vocabulary and the options; each is also written with "Fast" behind it.
 BERT_CLASSES = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MobileBertTokenizer")
+# The class that builds XLM-R's likewise, of Unigram.
+XLMR_CLASSES = ("XLMRobertaTokenizer",)
 # Those that take tokenizer.json as it is.
 FILE_CLASSES = ("PreTrainedTokenizer", "TokenizersBackend", "RetriBertTokenizer")
 
@@ -47,6 +57,17 @@ BERT_NAMES = {
     "cls_token": "[CLS]",
     "mask_token": "[MASK]",
 }
+XLMR_NAMES = {
+    "bos_token": "<s>",
+    "eos_token": "</s>",
+    "unk_token": "<unk>",
+    "sep_token": "</s>",
+    "pad_token": "<pad>",
+    "cls_token": "<s>",
+    "mask_token": "<mask>",
+}
+# Where XLMRobertaTokenizer has the unknown piece, whatever tokenizer.json says.
+XLMR_UNK_ID = 3
 
 # What tokenizer_config.json may state, ours → theirs.
 CALL_OPTIONS = {
@@ -82,6 +103,7 @@ class TokenizerSpec:
     clean_up_tokenization_spaces: bool = False
     decoder_cleanup: bool = True
     template: Template | None = None  # None: BERT's, of cls_token and sep_token
+    stages: Stages | None = None  # None: BERT's, of the options above
 
     @property
     def strips_accents(self) -> bool:
@@ -100,11 +122,16 @@ class TokenizerSpec:
 
 
 def read_folder(folder: Path) -> TokenizerSpec:
-    """Read whichever of the five files are there; tokenizer.json or vocab.txt must be.
+    """Read whichever of the files are there; tokenizer.json, or else vocab.txt or
+    sentencepiece.bpe.model, must be.
 
     Raises ModelFileError where a file is missing, damaged or contradicts itself, and
-    UnsupportedModelError where the tokenizer is not BERT's.
+    UnsupportedModelError where the tokenizer has a part that is not known here.
     """
+    # Unigram's vocabulary is a quarter of a million lists for a moment: the collector would go
+    # through them, and all else that the process holds, again and again, and find nothing.
+    collects = gc.isenabled()
+    gc.disable()
     try:
         return _read_spec(folder)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -114,29 +141,40 @@ def read_folder(folder: Path) -> TokenizerSpec:
             f"or a file beside it is not a tokenizer's ({type(error).__name__}: {error}); copy all "
             "tokenizer files anew",
         ) from error
+    finally:
+        if collects:
+            gc.enable()
 
 
 def _read_spec(folder: Path) -> TokenizerSpec:
     config_path = folder / "tokenizer_config.json"
     config = _read_object(config_path) if config_path.is_file() else {}
-    builds_berts = _builds_berts(folder, config_path, config)
+    name = _class_name(folder, config_path, config)
     tokenizer_path = folder / "tokenizer.json"
     vocab_path = folder / "vocab.txt"
+    pieces_path = folder / "sentencepiece.bpe.model"
     if tokenizer_path.is_file():
         path = tokenizer_path
-        says = _read_tokenizer_json(path, builds_berts)
-    elif vocab_path.is_file():
+        says = _read_tokenizer_json(path, name, config)
+    elif name in XLMR_CLASSES and pieces_path.is_file():
+        path = pieces_path
+        says = _read_sentencepiece(path, XLMR_NAMES | _special_names(folder, config), config)
+    elif vocab_path.is_file() and name not in XLMR_CLASSES:
         path = vocab_path
-        builds_berts = True
+        name = BERT_CLASSES[0]
         says = {"vocab": _read_vocab(path), "added_tokens": [], "names": {}}
     else:
+        other = pieces_path.name if name in XLMR_CLASSES else vocab_path.name
         raise ModelFileError(
-            tokenizer_path, "is missing, and so is vocab.txt; one of the two must be in the folder"
+            tokenizer_path, f"is missing, and so is {other}; one of the two must be in the folder"
         )
+    builds_berts = name in BERT_CLASSES
+    as_it_is = name in FILE_CLASSES
+    defaults = BERT_NAMES if builds_berts else XLMR_NAMES if name in XLMR_CLASSES else {}
     vocab: dict[str, int] = says.pop("vocab")
     in_file: list[dict[str, Any]] = says.pop("added_tokens")
     try:
-        named = (BERT_NAMES if builds_berts else {}) | _special_names(folder, config)
+        named = defaults | _special_names(folder, config)
         contents: dict[str, Any] = {key: _special(name)["content"] for key, name in named.items()}
         entries = _other_tokens(folder, config, in_file)
         for entry in entries:
@@ -147,17 +185,18 @@ def _read_spec(folder: Path) -> TokenizerSpec:
         rest += map(
             _special, _extra_special_tokens(folder, config) or _oldest_extra(folder, config)
         )
+        rest += says.pop("more_tokens", [])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(
             config_path, f"or special_tokens_map.json or added_tokens.json is damaged ({error!r})"
         ) from error
-    added = _number(path, [*(() if builds_berts else in_file), *entries], rest, vocab)
+    added = _number(path, [*(in_file if as_it_is else ()), *entries], rest, vocab)
     contents |= says.pop("names")
     contents_added = {token.content for token in added}
     for key, optional in (
         ("unk_token", False),
-        ("cls_token", not builds_berts),
-        ("sep_token", not builds_berts),
+        ("cls_token", as_it_is),
+        ("sep_token", as_it_is),
         ("pad_token", True),
         ("mask_token", True),
     ):
@@ -171,6 +210,10 @@ def _read_spec(folder: Path) -> TokenizerSpec:
         contents[key] = None
     options = CALL_OPTIONS | NORMALIZER_OPTIONS if builds_berts else CALL_OPTIONS
     stated = {ours: config[theirs] for ours, theirs in options.items() if theirs in config}
+    if name in XLMR_CLASSES:
+        ids = vocab | {token.content: token.id for token in added}
+        around = (_id(path, ids, contents[key], key) for key in ("bos_token", "eos_token"))
+        says["template"] = xlmr_template(*around)
     spec = TokenizerSpec(
         vocab=vocab,
         added_tokens=added,
@@ -204,7 +247,7 @@ def _read_vocab(path: Path) -> dict[str, int]:
     return dict(zip(lines, range(len(lines)), strict=True))
 
 
-def _read_tokenizer_json(path: Path, builds_berts: bool) -> dict[str, Any]:
+def _read_tokenizer_json(path: Path, name: str, config: dict[str, Any]) -> dict[str, Any]:
     """tokenizer.json, as arguments of ``TokenizerSpec``; its truncation and padding are ignored,
     as they are in transformers: both are arguments of the call.
     """
@@ -213,63 +256,144 @@ def _read_tokenizer_json(path: Path, builds_berts: bool) -> dict[str, Any]:
         model = whole["model"]
         # The oldest files leave the model's type out; this key is WordPiece's alone.
         kind = model.get("type", "WordPiece" if "max_input_chars_per_word" in model else None)
-        _refuse(path, "model", kind, "WordPiece")
-        normalizer = whole["normalizer"] or {}
-        _refuse(path, "normalizer", normalizer.get("type"), "BertNormalizer")
-        splitter = whole["pre_tokenizer"] or {}
-        _refuse(path, "pre_tokenizer", splitter.get("type"), "BertPreTokenizer")
-        decoder = whole.get("decoder") or {}
-        says = {
-            "vocab": model["vocab"],
-            "added_tokens": list(whole["added_tokens"]),
-            "names": {} if builds_berts else {"unk_token": model["unk_token"]},
-            "continuing_subword_prefix": model["continuing_subword_prefix"],
-            "max_input_chars_per_word": model["max_input_chars_per_word"],
-            "decoder_cleanup": decoder.get("cleanup", True),
-        }
-        if not isinstance(says["vocab"], dict):
-            raise TypeError("model.vocab is not an object")
+        if kind == "Unigram" and name not in BERT_CLASSES:
+            says = _read_unigram_json(path, whole, name, config)
+        else:
+            wanted = "Unigram" if name in XLMR_CLASSES else "WordPiece"
+            known = f"{name}'s is {wanted}"
+            if name in FILE_CLASSES:
+                known = "gtenp knows WordPiece and Unigram"
+            _refuse(path, "model", kind, wanted, known)
+            says = _read_bert_json(path, whole)
+        says["added_tokens"] = list(whole["added_tokens"])
         if not all(isinstance(token["content"], str) for token in says["added_tokens"]):
             raise TypeError("an added token's content is not a text")
-        if not builds_berts:
+        if name in FILE_CLASSES:
             says["template"] = read_template(whole.get("post_processor"))
-        options = ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase")
-        return says | {key: normalizer[key] for key in options}
+        else:
+            says["names"] = {}
+        return says
     except TemplateError as error:
         raise UnsupportedModelError(path, f"its post_processor {error}") from error
     except KeyError as error:
         raise ModelFileError(path, f"has no {error}; save it anew with tokenizers") from error
-    except (AttributeError, TypeError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise ModelFileError(
             path, f"is not a tokenizer's file ({error}); save it anew with tokenizers"
         ) from error
 
 
-def _refuse(path: Path, part: str, found: object, wanted: str) -> None:
-    if found != wanted:
-        raise UnsupportedModelError(
-            path, f"its {part} is {found or 'none'}, gtenp knows BERT's {wanted} only"
+def _read_bert_json(path: Path, whole: dict[str, Any]) -> dict[str, Any]:
+    """A WordPiece model and the stages around it, which must be BERT's."""
+    model = whole["model"]
+    normalizer = whole["normalizer"] or {}
+    splitter = whole["pre_tokenizer"] or {}
+    for part, found, wanted in (
+        ("normalizer", normalizer.get("type"), "BertNormalizer"),
+        ("pre_tokenizer", splitter.get("type"), "BertPreTokenizer"),
+    ):
+        _refuse(path, part, found, wanted, f"beside WordPiece gtenp knows {wanted}")
+    if not isinstance(model["vocab"], dict):
+        raise TypeError("model.vocab is not an object")
+    options = ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase")
+    return {
+        "vocab": model["vocab"],
+        "names": {"unk_token": model["unk_token"]},
+        "continuing_subword_prefix": model["continuing_subword_prefix"],
+        "max_input_chars_per_word": model["max_input_chars_per_word"],
+        "decoder_cleanup": (whole.get("decoder") or {}).get("cleanup", True),
+        **{key: normalizer[key] for key in options},
+    }
+
+
+def _read_unigram_json(
+    path: Path, whole: dict[str, Any], name: str, config: dict[str, Any]
+) -> dict[str, Any]:
+    """A Unigram model and the stages around it: the file's, or what its class builds."""
+    from gtenp.tokenizer import stages
+
+    vocab, scores = stages.read_unigram(path, whole["model"])
+    if name in FILE_CLASSES:
+        read = stages.read_stages(path, whole, scores)
+        unk_token = whole["model"]["vocab"][read.unk_id][0]
+        return {"vocab": vocab, "names": {"unk_token": unk_token}, "stages": read}
+    charsmap = stages.find_charsmap(path, whole)
+    return {"vocab": vocab, "stages": _xlmr_stages(path, charsmap, scores, config)}
+
+
+def _read_sentencepiece(
+    path: Path, names: dict[str, Any], config: dict[str, Any]
+) -> dict[str, Any]:
+    """sentencepiece.bpe.model, as arguments of ``TokenizerSpec``.
+
+    XLM-R's ids are fairseq's: four special tokens, the pieces but for the first three, the mask.
+    """
+    from gtenp.tokenizer.precompiled import Precompiled
+    from gtenp.tokenizer.sentencepiece import CONTROL, USER_DEFINED, read_sentencepiece
+
+    try:
+        model = read_sentencepiece(read_bytes(path))
+        charsmap = Precompiled(model.charsmap) if model.charsmap else None
+    except (ValueError, struct.error) as error:
+        raise ModelFileError(path, f"is not sentencepiece's ({error}); copy it anew") from error
+    _refuse(path, "model", model.model_type, "unigram", "gtenp knows sentencepiece's unigram")
+    special = [_special(names[key])["content"] for key in XLMR_NAMES]
+    bos, eos, unk, _, pad, _, mask = special
+    pieces = [bos, pad, eos, unk, *model.pieces[3:], mask]
+    scores = [0.0] * 4 + model.scores[3:] + [0.0]
+    return {
+        "vocab": dict(zip(pieces, range(len(pieces)), strict=True)),
+        "stages": _xlmr_stages(path, charsmap, scores, config),
+        "added_tokens": [],
+        "more_tokens": [
+            {"content": piece, "special": kind == CONTROL, "normalized": False}
+            for piece, kind in zip(model.pieces, model.types, strict=True)
+            if kind in (CONTROL, USER_DEFINED)
+        ],
+        "names": {},
+    }
+
+
+def _xlmr_stages(
+    path: Path, charsmap: Precompiled | None, scores: list[float], config: dict[str, Any]
+) -> Stages:
+    from gtenp.tokenizer.stages import sentencepiece_stages
+
+    if len(scores) <= XLMR_UNK_ID:
+        raise ModelFileError(path, f"has {len(scores)} pieces, of which none can be <unk>")
+    prefix = config.get("add_prefix_space", True)
+    if not isinstance(prefix, bool):
+        raise ModelFileError(
+            path.with_name("tokenizer_config.json"),
+            f"add_prefix_space is {prefix!r}, true or false was wanted",
         )
+    return sentencepiece_stages(charsmap, prefix, scores, XLMR_UNK_ID)
 
 
-def _builds_berts(folder: Path, config_path: Path, config: dict[str, Any]) -> bool:
-    """Whether the class that the files name builds BERT's tokenizer itself, as BertTokenizer does.
+def _refuse(path: Path, part: str, found: object, wanted: str, known: str) -> None:
+    if found != wanted:
+        raise UnsupportedModelError(path, f"its {part} is {found or 'none'}; {known}")
 
-    Raises UnsupportedModelError where it is neither such a class nor one that takes tokenizer.json
-    as it is.
+
+def _class_name(folder: Path, config_path: Path, config: dict[str, Any]) -> str:
+    """The class that the files name, without "Fast"; where they name none, the model type's.
+
+    Raises UnsupportedModelError where it is not known.
     """
     name, path = config.get("tokenizer_class"), config_path
     if not name:
         path = folder / "config.json"
-        name = (_read_object(path) if path.is_file() else {}).get("tokenizer_class")
-    name = str(name or "BertTokenizer").removesuffix("Fast")
-    if name not in BERT_CLASSES + FILE_CLASSES:
+        model = _read_object(path) if path.is_file() else {}
+        usual = XLMR_CLASSES[0] if model.get("model_type") == "xlm-roberta" else BERT_CLASSES[0]
+        name = model.get("tokenizer_class") or usual
+    name = str(name).removesuffix("Fast")
+    if name not in BERT_CLASSES + XLMR_CLASSES + FILE_CLASSES:
         raise UnsupportedModelError(
             path,
-            f"its tokenizer_class is {name}, gtenp knows {', '.join(BERT_CLASSES)} and, where "
-            "tokenizer.json is to be taken as it is, PreTrainedTokenizerFast",
+            f"its tokenizer_class is {name}, gtenp knows {', '.join(BERT_CLASSES + XLMR_CLASSES)} "
+            "and, where tokenizer.json is to be taken as it is, PreTrainedTokenizerFast",
         )
-    return name in BERT_CLASSES
+    return name
 
 
 def _special_names(folder: Path, config: dict[str, Any]) -> dict[str, Any]:
@@ -374,6 +498,14 @@ def _number(
     return tuple(tokens.values())
 
 
+def _id(path: Path, ids: dict[str, int], content: str, key: str) -> int:
+    if content not in ids:
+        raise ModelFileError(
+            path, f"has no {content!r}, the {key}; copy the model's own vocabulary"
+        )
+    return ids[content]
+
+
 def _max_length(folder: Path, config_path: Path, config: dict[str, Any]) -> int:
     """``model_max_length``, but no more than the model has position embeddings."""
     stated = config.get("model_max_length", config.get("max_len")) or NO_MAX_LENGTH
@@ -388,10 +520,10 @@ def _max_length(folder: Path, config_path: Path, config: dict[str, Any]) -> int:
 def _check_template(path: Path, spec: TokenizerSpec) -> None:
     """A special token of the template needs a row of the model's embedding table."""
     template = spec.template or Template()
-    known = {*spec.vocab.values(), *(token.id for token in spec.added_tokens)}
+    added = {token.id for token in spec.added_tokens}
     for layout in (template.single, template.pair):
         for token in layout.special_tokens:
-            if token.id not in known:
+            if token.id not in added and token.id not in spec.vocab.values():
                 raise ModelFileError(
                     path,
                     f"its post_processor has a special token with id {token.id}, which is no "

@@ -79,6 +79,12 @@ def roberta_template(cls: int, sep: int, *, trims: bool, adds_prefix_space: bool
     )
 
 
+def xlmr_template(cls: int, sep: int) -> Template:
+    """The same in a row; what overflows has other types, and offsets are whole."""
+    before, behind = (Special(cls),), (Special(sep),)
+    return Template(Layout(before, after=behind), Layout(before, behind * 2, behind, (0, 0)))
+
+
 def outer_spaces(token: str) -> tuple[int, int]:
     """How many spaces a token begins and ends with; byte-level BPE writes its own as Ġ.
 

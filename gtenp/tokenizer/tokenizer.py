@@ -1,7 +1,8 @@
 """The tokenizer: text → ``input_ids`` and back, under transformers' names.
 
 It knows the added tokens, the template and the options of a call; what is between the added tokens
-it leaves to its pipeline, BERT's in ``bert_pipeline.py``.
+it leaves to its pipeline: BERT's in ``bert_pipeline.py`` or, for sentencepiece's models, that of
+``pipeline.py``.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from gtenp.tokenizer.pipeline import Pipeline
     from gtenp.tokenizer.samples import Text
 
     Encode = Callable[[str], list[Any]]  # a text → its ids, or its pieces
@@ -56,6 +58,7 @@ _SPECIAL_NAMES = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_toke
 _FILES = (
     "tokenizer.json",
     "vocab.txt",
+    "sentencepiece.bpe.model",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
@@ -63,7 +66,7 @@ _FILES = (
 
 
 class Tokenizer:
-    """BERT's tokenizer. Immutable once loaded, so threads may share it; options are the call's.
+    """A model's tokenizer. Immutable once loaded, so threads may share it; options are the call's.
 
     >>> words = "[PAD] [UNK] [CLS] [SEP] em ##bed me !".split()
     >>> tokenizer = Tokenizer(TokenizerSpec({word: id for id, word in enumerate(words)}))
@@ -79,7 +82,7 @@ class Tokenizer:
     def __init__(self, spec: TokenizerSpec, folder: Path | None = None) -> None:
         self.spec = spec
         self._folder = folder  # whence the spec was read, for save_pretrained
-        self._pipeline = BertPipeline(spec)
+        self._pipeline = make_pipeline(spec)
         tokens = spec.added_tokens
         raw = {token.content: token for token in tokens if not token.normalized}
         normalized = {self._pipeline.normalize(t.content): t for t in tokens if t.normalized}
@@ -111,10 +114,11 @@ class Tokenizer:
 
     @classmethod
     def from_folder(cls, folder: Path) -> Tokenizer:
-        """Load from a model folder: tokenizer.json or vocab.txt, and what lies beside them.
+        """Load from a model folder: tokenizer.json, vocab.txt or sentencepiece.bpe.model, and what
+        lies beside them.
 
         Raises ModelFileError where a file is missing, damaged or contradicts another, and
-        UnsupportedModelError where the folder's tokenizer is not BERT's.
+        UnsupportedModelError where the folder's tokenizer has a part that is not known here.
         """
         return cls(read_folder(folder), folder)
 
@@ -140,7 +144,7 @@ class Tokenizer:
 
         Raises ModelNotFoundError where no folder answers to the name, and ModelFileError where a
         file is missing, damaged or contradicts another, and UnsupportedModelError where the model's
-        tokenizer is not BERT's.
+        tokenizer has a part that is not known here.
         """
         from gtenp.model_files import hub
 
@@ -180,6 +184,8 @@ class Tokenizer:
 
     def _ids(self, text: str) -> list[int]:
         """The ids of a text, without special tokens around it."""
+        if self._pipeline.needs_places:
+            return [piece.id for piece in self._pieces(text)]
         ids: list[int] = []
         for start, stop, token in self._raw_tokens.split(text):
             if token is not None:
@@ -216,6 +222,7 @@ class Tokenizer:
                 pieces.append(Piece(token.id, (start, stop), next(word), around))
                 continue
             normal, origins = self._pipeline.align(text[start:stop])
+            zeros = 0 if start else origins.count(0)
 
             def span(first: int, last: int) -> tuple[int, int]:
                 return start + origins[first], start + origins[last - 1] + 1  # noqa: B023
@@ -225,7 +232,7 @@ class Tokenizer:
                     around = spaces(normal[begin:end])
                     pieces.append(Piece(token.id, span(begin, end), next(word), around))
                     continue
-                for cut in self._pipeline.words(normal, begin, end):
+                for cut in self._pipeline.words(normal, begin, end, zeros):
                     number = next(word)
                     pieces += [
                         Piece(id, span(first, last), number, spaces(self._tokens[id]))
@@ -547,6 +554,15 @@ def _is_row(ids: Any) -> bool:
 
 def _no_spaces(_: str) -> tuple[int, int]:
     return 0, 0
+
+
+def make_pipeline(spec: TokenizerSpec) -> BertPipeline | Pipeline:
+    """What stands between added tokens and template: BERT's stages or those that the files name."""
+    if spec.stages is None:
+        return BertPipeline(spec)
+    from gtenp.tokenizer.pipeline import Pipeline  # which a BERT model need not load
+
+    return Pipeline(spec.vocab, spec.stages)
 
 
 def encode_text(text: Text, encode: Encode) -> list[Any]:

@@ -174,8 +174,8 @@ def test_added_tokens_of_tokenizer_json_are_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"model": {"type": "BPE"}}, "its model is BPE, gtenp knows BERT's WordPiece only"),
-        ({"model": {"type": "Unigram"}}, "its model is Unigram"),
+        ({"model": {"type": "BPE"}}, "its model is BPE; BertTokenizer's is WordPiece"),
+        ({"model": {"type": "Unigram"}}, "its model is Unigram; BertTokenizer's is WordPiece"),
         ({"normalizer": {"type": "NFC"}}, "its normalizer is NFC"),
         ({"normalizer": None}, "its normalizer is none"),
         ({"pre_tokenizer": {"type": "Metaspace"}}, "its pre_tokenizer is Metaspace"),
@@ -280,7 +280,7 @@ def test_a_template_with_an_id_that_no_token_has_is_refused(tmp_path: Path) -> N
 
 def test_a_class_of_another_tokenizer_is_refused_though_the_file_is_berts(tmp_path: Path) -> None:
     says = {"tokenizer_class": "XLMRobertaTokenizerFast"}
-    with pytest.raises(UnsupportedModelError, match="tokenizer_class is XLMRobertaTokenizer"):
+    with pytest.raises(UnsupportedModelError, match="WordPiece; XLMRobertaTokenizer's is Unigram"):
         Tokenizer.from_folder(
             folder(tmp_path, None, tokenizer=tokenizer_json(), tokenizer_config=says)
         )

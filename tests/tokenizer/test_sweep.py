@@ -1,45 +1,46 @@
 """All 1,112,064 code points, in four surroundings, give the reference's ids.
 
 ``GTENP_SWEEP=assigned`` leaves out the ten planes to which no version of Unicode assigns anything.
+Unigram takes longer and is shown the first two planes and the tags: ``make test-multilingual``
+shows it all.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+import unigram_reference
+from code_points import ASSIGNED, EVERY, assert_equal_everywhere
 from tokenizer_reference import ours, reference, telling_vocab, uncased_vocab
+from unigram_reference import telling, xlmr
 
-SURROGATES, UNASSIGNED = range(0xD800, 0xE000), range(0x40000, 0xE0000)
-CODE_POINTS = [point for point in range(0x110000) if point not in SURROGATES]
-if os.environ.get("GTENP_SWEEP") == "assigned":
-    CODE_POINTS = [point for point in CODE_POINTS if point not in UNASSIGNED]
-BLOCK = 4096
+CODE_POINTS = ASSIGNED if os.environ.get("GTENP_SWEEP") == "assigned" else EVERY
 
 
-@pytest.mark.parametrize(
-    ("vocab", "options"),
-    [(uncased_vocab, {"lowercase": True}), (telling_vocab, {"lowercase": False})],
-    ids=["uncased", "cased"],
-)
-def test_every_code_point_gives_the_ids_of_the_reference(
-    vocab: object, options: dict[str, bool], tmp_path: Path
-) -> None:
-    theirs = reference(vocab(), **options)  # type: ignore[operator]
-    tokenizer = ours(theirs, tmp_path)
-    for first in range(0, len(CODE_POINTS), BLOCK):
-        chars = [chr(point) for point in CODE_POINTS[first : first + BLOCK]]
-        # Many share one text where words that no neighbour reaches across part them; alone they are
-        # each a word of the caller's, which is tokenized as a text of its own.
-        texts = [
-            chars,
-            *(
-                [" x ".join(form.format(char) for char in chars)]
-                for form in ("a{}b", "the {} ", "{}\u0301", "a{}\u0301b")
-            ),
-        ]
-        found = tokenizer(texts, is_split_into_words=True)["input_ids"]
-        wanted = [each.ids for each in theirs.encode_batch_fast(texts, is_pretokenized=True)]
-        if found != wanted:  # not a bare assert: pytest would explain megabytes of ids
-            pytest.fail(f"a code point of the block of U+{CODE_POINTS[first]:04X} differs")
+def bert(vocab: dict[str, int], folder: Path, **options: bool) -> tuple[Any, Any]:
+    theirs = reference(vocab, **options)
+    return ours(theirs, folder), theirs
+
+
+def unigram(tokenizer: Any, folder: Path) -> tuple[Any, Any]:
+    return unigram_reference.ours(
+        tokenizer, folder, tokenizer_class="XLMRobertaTokenizer"
+    ), tokenizer
+
+
+KINDS = {
+    "uncased": lambda folder: bert(uncased_vocab(), folder, lowercase=True),
+    "cased": lambda folder: bert(telling_vocab(), folder, lowercase=False),
+    "Unigram": lambda folder: unigram(xlmr(telling()), folder),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_code_point_gives_the_ids_of_the_reference(kind: str, tmp_path: Path) -> None:
+    points = CODE_POINTS
+    if kind == "Unigram":
+        points = [point for point in points if point < 0x20000 or 0xE0000 <= point < 0xE1000]
+    assert_equal_everywhere(*KINDS[kind](tmp_path), points)
