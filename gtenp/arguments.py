@@ -21,7 +21,9 @@ def whole_number(name: str, value: object, least: int, most: int | None = None) 
     Traceback (most recent call last):
     gtenp.errors.InputError: top_k: True; wanted a whole number from 1
     """
-    number = None if isinstance(value, bool) else _index(value)
+    # NumPy's bool has an index too, in versions that warn of it.
+    truth = isinstance(value, bool) or getattr(getattr(value, "dtype", None), "kind", "") == "b"
+    number = None if truth else _index(value)
     if number is None or number < least or (most is not None and number > most):
         to = "" if most is None else f" to {most}"
         raise InputError(f"{name}: {value!r}; wanted a whole number from {least}{to}")
