@@ -66,7 +66,10 @@ def write(
     with new_file(target) as file:
         if npz:
             arrays[_METADATA] = np.array(json.dumps(metadata))
-            np.savez(file, **arrays)  # type: ignore[arg-type]
+            # Apart: a zip that could not be written whole complains once more when it is deleted.
+            whole = io.BytesIO()
+            np.savez(whole, **arrays)  # type: ignore[arg-type]
+            file.write(whole.getbuffer())
         else:
             from safetensors.numpy import save
 
