@@ -16,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 from gtenp import Embedder
 from gtenp.model_files.checkpoint import map_arrays
 from gtenp.tokenizer import Tokenizer
+from gtenp.verify.forms import ROUNDINGS
 from gtenp.verify.trace import model_of
 from gtenp.verify.verify import verify
 
@@ -222,6 +223,15 @@ def test_numbers_rounded_to_half_precision(embedder, weights):
         "pooling is cls; the model's files ask for mean; besides, the numbers are rounded to "
         "float16"
     )
+
+
+def test_numbers_too_small_for_float16s_digits_are_rounded_too(embedder, weights):
+    vectors = vectors_of(embedder, weights)
+    small = float16(vectors * np.float32(1e-6))
+    assert not any(rounding.holds(small) for rounding in ROUNDINGS if "decimals" in rounding.what)
+    [rounding] = [rounding for rounding in ROUNDINGS if rounding.what.endswith(" float16")]
+    nearest = rounding.nearest({"pooled": vectors.astype(np.float64) * 1e-6}, {"pooled": small})
+    np.testing.assert_array_equal(nearest["pooled"], small)
 
 
 # ── pooling ──────────────────────────────────────────────────────────────────────────────────────
