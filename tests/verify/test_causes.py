@@ -586,6 +586,14 @@ def test_an_error_of_float16s_direction_but_of_another_size_is_not_named(embedde
         assert cause(embedder, vectors + np.float64(times) * (half - vectors)) is None
 
 
+def test_an_error_of_float16s_direction_in_all_texts_but_one_is_not_named(embedder, weights):
+    vectors = vectors_of(embedder, weights, texts=TEXTS[:4]).astype(np.float64)
+    half = vectors_of(embedder, map_arrays(weights, float16), texts=TEXTS[:4])
+    for other in range(4):
+        sign = np.where(np.arange(4) == other, -1, 1)[:, None]
+        assert cause(embedder, vectors + sign * (half - vectors), TEXTS[:4]) is None
+
+
 def test_of_one_text_a_chance_direction_is_not_named(embedder, weights):
     [vector] = vectors_of(embedder, weights, texts=SHORT[:2])[:1]
     random = np.random.RandomState(0)
