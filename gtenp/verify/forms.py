@@ -1,7 +1,7 @@
 """The form of another's vectors: cut to fewer dimensions, normalised or not, rounded.
 
 What is done to a finished vector hides no other mistake, and shows in the vector itself: in its
-size, its length, the numbers that it holds. So every mistake is looked for in that form.
+size and in the numbers that it holds. So every mistake is looked for in that form.
 """
 
 from __future__ import annotations
@@ -91,8 +91,9 @@ def to_float16(x: Array) -> Array:
 
 
 def _has_decimals(count: int, x: Array) -> bool:
+    """Whether all numbers have no more, but for what float32 adds to each."""
     scaled = x.astype(np.float64) * 10**count
-    return bool(np.abs(scaled - np.rint(scaled)).max(initial=0) < 0.01)  # float32 has 7 digits
+    return bool((np.abs(scaled - np.rint(scaled)) <= 1e-7 * np.abs(scaled)).all())
 
 
 ROUNDINGS = (
@@ -128,14 +129,14 @@ def forms(case: Case, first: str) -> list[Form]:
     rounding = _rounding([values[first] for values in case.found if first in values])
     words = f"the numbers {rounding.what}" if rounding else ""
     found = []
-    for form in _shapes(case, rounding):
+    for form in _shapes(case):
         what = "; besides, ".join(filter(None, (form.what, words)))
         found.append(form._replace(what=what, rounding=rounding))
     return found
 
 
-def _shapes(case: Case, rounding: Rounding | None) -> list[Form]:
-    """Those of them that fit the vectors' size and length."""
+def _shapes(case: Case) -> list[Form]:
+    """Those of them that fit the vectors' size."""
     own, sizes = own_form(case), _sizes(case)
     full = case.expected[0][case.final].size
     if len(sizes) != 1 or not 0 < min(sizes) <= full:
@@ -151,13 +152,7 @@ def _shapes(case: Case, rounding: Rounding | None) -> list[Form]:
     if normalizes:
         alone = "the vectors are not normalised; the model's files ask for it"
         shapes.append(Form(f"{kept}, and not normalised" if kept else alone, cut, False, None))
-    of_length_1 = _have_length_1([values[case.final] for values in case.found], rounding)
-    fitting = []
-    for form in shapes:
-        vectors = [form.shape(values, case.model)[case.final] for values in case.expected]
-        if _have_length_1(vectors, rounding) == of_length_1:
-            fitting.append(form)
-    return fitting or shapes[:1]
+    return shapes
 
 
 def _rounding(arrays: Sequence[Array]) -> Rounding | None:
@@ -169,13 +164,3 @@ def _rounding(arrays: Sequence[Array]) -> Rounding | None:
 
 def _sizes(case: Case) -> set[int]:
     return {found[case.final].size if case.final in found else 0 for found in case.found}
-
-
-def _have_length_1(vectors: Sequence[Array], rounding: Rounding | None) -> bool:
-    """Whether all do, as far as half precision or the numbers' rounding lets it be seen."""
-    for vector in vectors:
-        numbers = vector.astype(np.float64)
-        unseen = 2e-3 + (float(np.linalg.norm(rounding.half(numbers))) if rounding else 0)
-        if abs(float(np.linalg.norm(numbers)) - 1) > unseen:
-            return False
-    return True

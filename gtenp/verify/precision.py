@@ -176,10 +176,10 @@ def _run_dynamic(to_8_bits: Round, tables: bool, case: Case) -> list[Values]:
 # ── What it looks like ───────────────────────────────────────────────────────────────────────────
 
 # Measured on all-MiniLM-L6-v2 with torch and onnxruntime: the errors of float16, bfloat16 and 8
-# bits correlate with those of their plants at 0.3 to 1.0 and have 0.6 to 1.5 times their size; with
-# those of other roundings at -0.1 to 0.1. Errors that have nothing to do with each other correlate
-# by about 1/√n, n numbers being compared.
-_ALIKE = 0.3
+# bits correlate with those of their plants at 0.25 to 1.0 and have 0.6 to 1.5 times their size.
+# With other roundings, as with anything that they have nothing to do with, it is about 1/√n, n
+# numbers being compared: four times that is no chance.
+_NO_CHANCE = 4.0
 _SAME_SIZE = 2.0
 
 
@@ -213,8 +213,7 @@ def looks_like(case: Case, shape: Callable[[list[Values]], list[Values]], name: 
     where none has. ``shape`` brings planted values into the form of the other's.
     """
     expected = shape(case.expected)
-    numbers = expected[0][name].size
-    alike = max(_ALIKE, 4 / numbers**0.5)
+    alike = _NO_CHANCE / expected[0][name].size ** 0.5
     best: tuple[float, str] | None = None
     for what, plant in _arithmetics():
         found = likeness(name, expected, shape(plant(case)), case.found)

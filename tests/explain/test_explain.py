@@ -6,8 +6,10 @@ from models.build import built
 from places import DATA
 
 from gtenp import Embedder, reference
-from gtenp.explain.explain import compare, explain
+from gtenp.engine.pooling import pool
+from gtenp.explain.explain import compare, explain, token_weights
 from gtenp.model_files.model import load_weights
+from gtenp.model_files.sentence_config import Pooling
 
 TEXTS = ["hello world", "a quick sort of the world"]
 
@@ -85,6 +87,15 @@ def test_a_layers_flops_are_those_of_the_formula(embedder, explained):
 def test_the_vector_is_the_engines(embedder, explained):
     vectors = np.stack([text.vector for text in explained])
     np.testing.assert_allclose(vectors, embedder.encode(TEXTS), atol=1e-5)
+
+
+def test_a_vector_is_cut_where_the_model_cuts_it(embedder):
+    embedder.truncate_dim = 8
+    try:
+        [explained] = explain(embedder, TEXTS[:1])
+        np.testing.assert_allclose(explained.vector, embedder.encode(TEXTS[0]), atol=1e-6)
+    finally:
+        embedder.truncate_dim = None
 
 
 def test_a_norm_is_the_length_of_a_tokens_state(explained):
@@ -167,6 +178,13 @@ def test_a_dot_product_of_vectors_that_are_not_normalised_is_such_a_sum_too(embe
     a, b = (text.vector.astype(np.float64) for text in explained)
     assert found.score == pytest.approx(a @ b, rel=1e-5)
     assert found.contributions.sum() == pytest.approx(a @ b, rel=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["mean", "mean_sqrt_len_tokens", "weightedmean"])
+def test_a_tokens_weight_is_its_part_of_what_pooling_makes(mode):
+    states = np.random.RandomState(0).standard_normal((5, 3))
+    pooled = pool(states, np.array([0, 5]), Pooling((mode,)))[0]
+    np.testing.assert_allclose(token_weights((mode,), 5) @ states, pooled)
 
 
 @pytest.mark.parametrize("mode", ["cls_token", "max_tokens", "lasttoken"])

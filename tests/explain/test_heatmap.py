@@ -28,6 +28,14 @@ def test_the_shades_stretch_between_the_least_and_the_greatest_of_different_text
     assert heatmap.shade(SCORES).tolist() == [[7, 1, 7], [1, 7, 0], [7, 0, 7]]
 
 
+def test_a_score_has_the_nearest_shade():
+    scores = np.array([[1.0, 0.0], [1.0, 1.0]])
+    scores = np.pad(scores, (0, 1), constant_values=9)
+    scores[2, :2] = 4 / 7 + 0.06, 4 / 7 + 0.08  # on both sides of the middle between two shades
+    scores[0, 2], scores[1, 2] = 0, 1
+    assert heatmap.shade(scores)[2].tolist() == [4, 5, 7]
+
+
 def test_texts_that_are_all_alike_have_one_shade():
     assert heatmap.shade(np.full((3, 3), 100.0)).tolist() == [[7] * 3] * 3
 
@@ -63,6 +71,10 @@ def test_a_text_is_cut_in_a_time_that_grows_with_its_length():
 
 
 # ── on the terminal ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_marks_above_and_around_a_letter_take_no_column():
+    assert heatmap.columns("e\u0301 2\u20dd 中") == 6
 
 
 def test_three_texts_make_a_table_of_each_against_each():
@@ -190,6 +202,14 @@ def test_a_svg_has_each_text_and_score_as_text():
     shown = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert {*texts, "$a$", "-2.45"} <= set(shown)
     assert b"dc:date" not in picture("svg")
+
+
+def test_a_character_is_drawn_by_whichever_font_has_it(monkeypatch):
+    manager = pytest.importorskip("matplotlib.font_manager").fontManager
+    own = [font for font in manager.ttflist if font.name in ("DejaVu Sans", "STIXNonUnicode")]
+    monkeypatch.setattr(manager, "ttflist", own)
+    # Of matplotlib's own fonts, one for mathematics alone has this private one.
+    assert heatmap._fonts("a\ue000") == (["DejaVu Sans", "STIXNonUnicode"], [])
 
 
 def test_a_png_tells_once_of_characters_that_no_font_draws(monkeypatch):

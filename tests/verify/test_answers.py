@@ -134,7 +134,7 @@ def test_what_is_no_vector_is_told_with_its_place(text, words):
 
 @pytest.mark.parametrize(
     "text",
-    ["1 2\n3 4.5\n", "1,2\r\n3,4.5\r\n", "1\t2\n\n3\t4.5", " 1   2\n3 4.5e0", "1, 2\n3, 4.5"],
+    ["1 2\n3 4.5\n", "1,2\r\n3,4.5\r\n", "1\t2\n\n3\t4.5", " 1   2\t\n3 4.5e0", "1, 2\n3, 4.5"],
 )
 def test_numbers_are_parted_by_commas_tabs_or_spaces(text):
     assert read_text(text, "v")["embedding"].tolist() == VECTORS

@@ -4,11 +4,13 @@ words come out.
 
 import json
 import shutil
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from bert_port import port
+from models.build import built
 from places import DATA
 from random_model import write_sentence_files
 from safetensors.numpy import load_file, save_file
@@ -16,7 +18,11 @@ from safetensors.numpy import load_file, save_file
 from gtenp import Embedder
 from gtenp.model_files.checkpoint import map_arrays
 from gtenp.tokenizer import Tokenizer
+from gtenp.verify.case import Case
+from gtenp.verify.forms import ROUNDINGS
+from gtenp.verify.model_mistakes import padding_mistakes
 from gtenp.verify.trace import model_of
+from gtenp.verify.vector_mistakes import order_words
 from gtenp.verify.verify import verify
 
 SHORT = ["Hello, new world!", "what is the capital of China?", "sorting"]
@@ -139,6 +145,25 @@ def test_rows_in_another_order_are_named_where_tokens_are_given_too(embedder, we
     assert verdict.diagnosis.next is None
 
 
+def test_rows_in_another_order_behind_right_tokens(embedder, weights):
+    values = {f"{n}.input_ids": ids for n, ids in enumerate(ids_of(embedder, SHORT))}
+    vectors = vectors_of(embedder, weights, texts=SHORT)
+    values |= {f"{n}.embedding": vectors[(n + 1) % 3] for n in range(3)}
+    diagnosis = verify(embedder, values, SHORT).diagnosis
+    assert diagnosis.what.startswith("the rows are in another order")
+    assert diagnosis.next is None
+
+
+def test_two_lengths_make_no_order_by_length():
+    assert order_words([1, 0], [5, 6]) == order_words([1, 0], [6, 5])
+    assert "sorted" not in order_words([1, 0, 2], [5, 6, 5])
+
+
+def test_of_many_rows_the_first_are_named():
+    words = order_words([*range(1, 12), 0], [3] * 12)
+    assert words.endswith("row 7 is text 8's and 4 more")
+
+
 # ── the vectors' form ────────────────────────────────────────────────────────────────────────────
 
 
@@ -222,6 +247,15 @@ def test_numbers_rounded_to_half_precision(embedder, weights):
         "pooling is cls; the model's files ask for mean; besides, the numbers are rounded to "
         "float16"
     )
+
+
+def test_numbers_too_small_for_float16s_digits_are_rounded_too(embedder, weights):
+    vectors = vectors_of(embedder, weights)
+    small = float16(vectors * np.float32(1e-6))
+    assert not any(rounding.holds(small) for rounding in ROUNDINGS if "decimals" in rounding.what)
+    [rounding] = [rounding for rounding in ROUNDINGS if rounding.what.endswith(" float16")]
+    nearest = rounding.nearest({"pooled": vectors.astype(np.float64) * 1e-6}, {"pooled": small})
+    np.testing.assert_array_equal(nearest["pooled"], small)
 
 
 # ── pooling ──────────────────────────────────────────────────────────────────────────────────────
@@ -365,6 +399,29 @@ def test_texts_cut_without_sep(embedder, weights):
     )
 
 
+def test_a_model_that_keeps_the_end_of_a_text(weights, embedder):
+    other = copy(embedder)
+    other.tokenizer = other_tokenizer(embedder, truncation_side="left")
+    cased = other_tokenizer(embedder, truncation_side="left", lowercase=False)
+    ids = ids_of(other, TEXTS, cased)
+    assert cause(other, vectors_of(other, weights, ids=ids)) == "tokens off: upper case is kept"
+    ids = ids_of(embedder, TEXTS)
+    assert cause(other, vectors_of(other, weights, ids=ids)) == (
+        f"texts are cut to {LENGTH} tokens; their start is kept"
+    )
+
+
+def test_more_tokens_than_the_model_has_places_for_are_located(embedder, weights):
+    values = {
+        "input_ids": np.arange(4, 84),
+        "embedding": vectors_of(embedder, weights)[-1],
+    }
+    verdict = verify(embedder, values, TEXTS[-1:])
+    assert verdict.first.name == "input_ids"
+    assert verdict.first.problem.startswith("text 0: shape (80,), wanted [S] = (48,)")
+    assert verdict.diagnosis is None
+
+
 def test_prompts(embedder, weights):
     if not embedder.prompts:
         pytest.skip("it has none")
@@ -415,6 +472,14 @@ def test_padding_to_the_models_length(embedder, weights):
     assert cause(embedder, vectors, SHORT) == (
         f"pooling goes over padding (texts padded to {LENGTH} tokens)"
     )
+
+
+def test_padding_to_a_models_length_of_more_than_usual(tmp_path):
+    embedder = Embedder(built("gte-small", tmp_path))
+    ids = ids_of(embedder, SHORT)
+    case = Case(embedder, model_of(embedder), SHORT, ids, [None] * 3, [{}] * 3)
+    named = {mistake.what.partition("padded to ")[2] for mistake in padding_mistakes(case)}
+    assert {words.partition(" ")[0] for words in named} == {"9", "128", "256", "512"}
 
 
 # ── precision ────────────────────────────────────────────────────────────────────────────────────
@@ -512,6 +577,29 @@ def test_an_error_of_the_size_of_float16_but_of_another_direction_is_not_named(e
     noise = np.random.RandomState(0).standard_normal(vectors.shape)
     for size in (5e-4, 4e-3, 2e-2, 0.2):
         assert cause(embedder, vectors * (1 + size * noise)) is None
+
+
+def test_an_error_of_float16s_direction_but_of_another_size_is_not_named(embedder, weights):
+    vectors = vectors_of(embedder, weights)
+    half = vectors_of(embedder, map_arrays(weights, float16))
+    for times in (3, 0.3):
+        assert cause(embedder, vectors + np.float64(times) * (half - vectors)) is None
+
+
+def test_an_error_of_float16s_direction_in_all_texts_but_one_is_not_named(embedder, weights):
+    vectors = vectors_of(embedder, weights, texts=TEXTS[:4]).astype(np.float64)
+    half = vectors_of(embedder, map_arrays(weights, float16), texts=TEXTS[:4])
+    for other in range(4):
+        sign = np.where(np.arange(4) == other, -1, 1)[:, None]
+        assert cause(embedder, vectors + sign * (half - vectors), TEXTS[:4]) is None
+
+
+def test_of_one_text_a_chance_direction_is_not_named(embedder, weights):
+    [vector] = vectors_of(embedder, weights, texts=SHORT[:2])[:1]
+    random = np.random.RandomState(0)
+    for _ in range(20):
+        noise = 7e-4 * np.abs(vector).mean() * random.standard_normal(vector.shape)
+        assert cause(embedder, vector + noise, SHORT[:1]) is None
 
 
 def test_an_error_in_one_text_alone_looks_like_no_arithmetic(embedder, weights):

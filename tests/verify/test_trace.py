@@ -16,6 +16,7 @@ from gtenp.verify.trace import (
     STEPS,
     head_names,
     model_of,
+    pooled_values,
     split,
     step_of,
     token_ids,
@@ -140,6 +141,13 @@ def test_a_second_module_of_a_kind_is_numbered(tmp_path):
     assert head_names(twice) == ["layer_norm", "normalized", "layer_norm.1", "normalized.1"]
     assert step_of("layer_norm.1").name == "layer_norm"
     assert step_of("layer_norm.0") is None
+
+
+def test_a_normalisation_before_the_last_module_keeps_its_own_value():
+    heads = (("normalized", lambda x: x / np.linalg.norm(x)), ("dense", lambda x: x * [2.0, 1.0]))
+    values = pooled_values(np.array([3.0, 4.0]), heads)
+    np.testing.assert_allclose(values["normalized"], [0.6, 0.8])
+    np.testing.assert_allclose(values["dense"], [1.2, 0.8])
 
 
 # ── several texts ──────────────────────────────────────────────────────────────────────────────
