@@ -96,6 +96,11 @@ def test_a_full_disk_is_told_with_the_files_name(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_an_error_that_is_not_the_systems_keeps_its_words(tmp_path):
+    with pytest.raises(OSError, match=r"^12 requested and 8 written$"), new_file(tmp_path / "new"):
+        raise OSError("12 requested and 8 written")
+
+
 def test_a_folder_is_refused_and_a_missing_one_named(tmp_path):
     with pytest.raises(InputError, match="is a folder; name a file"):
         write(tmp_path)
