@@ -7,14 +7,17 @@ from pathlib import Path
 
 import click
 
+from gtenp.cli.options import output_file
+from gtenp.cli.streams import destination, is_stdout
+
 
 @click.command()
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The file to write, instead of model.safetensors beside the pickle.",
+    type=output_file,
+    help="The file to write, instead of model.safetensors beside the pickle; - is standard output.",
 )
 def convert(source: Path, output: Path | None) -> None:
     """Write the weights of a pytorch_model.bin as safetensors and print the new file's path.
@@ -24,4 +27,7 @@ def convert(source: Path, output: Path | None) -> None:
     """
     from gtenp.model_files import pickled
 
-    click.echo(pickled.convert(source, output, show_progress_bar=sys.stderr.isatty()))
+    target = destination(output) if output else None
+    written = pickled.convert(source, target, show_progress_bar=sys.stderr.isatty())
+    if not (output and is_stdout(output)):
+        click.echo(written)

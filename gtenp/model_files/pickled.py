@@ -55,13 +55,16 @@ class StoredTensor:
     bits: Array  # unsigned integers of that width, a read-only view into the file
 
 
-def convert(source: Path, target: Path | None = None, *, show_progress_bar: bool = False) -> Path:
-    """Write the tensors of a pickle, or of a folder with one, as safetensors: the path written.
+def convert(
+    source: Path, target: Path | int | None = None, *, show_progress_bar: bool = False
+) -> Path | int:
+    """Write the tensors of a pickle, or of a folder with one, as safetensors: what was written.
 
     Names, shapes, dtypes and every bit stay. Without ``target``, pytorch_model.bin becomes
     model.safetensors beside it, any other NAME.bin NAME.safetensors. A folder may hold the pickle
     in parts, with pytorch_model.bin.index.json: each becomes a safetensors file beside it, and
-    model.safetensors.index.json, written last, is the path.
+    model.safetensors.index.json, written last, is the path. ``target`` may be an open descriptor,
+    which gets all at once.
 
     UnsupportedModelError where the pickle holds more than tensors, ModelFileError where it is
     damaged; InputError for a target that can't be. In none of these cases is anything written.
@@ -72,11 +75,16 @@ def convert(source: Path, target: Path | None = None, *, show_progress_bar: bool
         source = index if index.exists() else source / "pytorch_model.bin"
     if source.name == _INDEX:
         if target is not None:
-            raise InputError(f"{source} names several parts, which {target} can't hold")
+            raise InputError(f"{source} names several parts, which one file can't hold")
         return _convert_parts(source, show_progress_bar)
     if target is None:
         target = _beside(source)
-    elif target.exists() and source.exists() and target.samefile(source):
+    elif (
+        not isinstance(target, int)
+        and target.exists()
+        and source.exists()
+        and target.samefile(source)
+    ):
         raise InputError(f"{target} is the file to be read; name another")
     _save(_read(source), target, show_progress_bar)
     return target
@@ -516,7 +524,7 @@ def _called(function: Any, arguments: Any, path: Path) -> Any:
 # ── The new file ─────────────────────────────────────────────────────────────────────────────────
 
 
-def _save(state_dict: _StateDict, target: Path, show_progress_bar: bool) -> None:
+def _save(state_dict: _StateDict, target: Path | int, show_progress_bar: bool) -> None:
     """Write safetensors, a block at a time, whole or not at all.
 
     safetensors' own writer wants all of a file in memory, and has no bfloat16 for NumPy.

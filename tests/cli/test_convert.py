@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,6 +37,16 @@ def test_a_folder_will_do_and_the_file_may_be_named(path: Path, tmp_path: Path) 
     other = tmp_path / "other.safetensors"
     assert run("convert", str(path), "-o", str(other)).stdout == f"{other}\n"
     assert load_file(other).keys() == ARRAYS.keys()
+
+
+def test_standard_output_gets_the_file_and_no_path(path: Path) -> None:
+    expected = path.with_name("expected.safetensors")
+    run("convert", str(path), "-o", str(expected))
+    command = [sys.executable, "-m", "gtenp", "convert", str(path), "-o", "-"]
+    done = subprocess.run(command, capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == expected.read_bytes()
+    assert not path.with_name("model.safetensors").exists()
 
 
 def test_a_refusal_is_a_sentence_and_status_2(path: Path) -> None:
