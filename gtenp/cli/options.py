@@ -84,26 +84,26 @@ def read_texts(arguments: tuple[str, ...]) -> list[str]:
         content = sys.stdin.buffer.read()
     except OSError as error:
         raise InputError(f"standard input: {error.strerror}") from error
-    return lines_of(content, "standard input")
+    try:
+        return lines_of(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        start = content.rfind(b"\n", 0, error.start) + 1
+        number = content.count(b"\n", 0, start) + 1
+        raise InputError(
+            f"standard input, line {number}: byte {error.start - start} is not UTF-8; "
+            "convert the file"
+        ) from error
 
 
-def lines_of(content: bytes, source: str) -> list[str]:
+def lines_of(content: str) -> list[str]:
     r"""The lines of a file, each ended by a line feed, which the last one may lack.
 
-    No bytes are no lines, and an empty line is one. InputError names the line that isn't UTF-8.
+    No content is no lines, and an empty line is one.
 
-    >>> lines_of(b"one\r\n\nthree", "a file")
+    >>> lines_of("one\r\n\nthree")
     ['one', '', 'three']
     """
-    lines = content.split(b"\n")
+    lines = content.split("\n")
     if not lines[-1]:
         lines.pop()
-    texts = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            texts.append(line.removesuffix(b"\r").decode("utf-8"))
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{source}, line {number}: byte {error.start} is not UTF-8; convert the file"
-            ) from error
-    return texts
+    return [line.removesuffix("\r") for line in lines]

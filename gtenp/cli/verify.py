@@ -110,22 +110,19 @@ def verify(
 
 def _read_texts(path: Path) -> list[str]:
     """A JSON list of texts; of any other file, its lines."""
-    texts = (
-        _read_json(path)
-        if path.suffix.lower() == ".json"
-        else lines_of(path.read_bytes(), str(path))
-    )
+    from gtenp.verify.answers import decode
+
+    content = decode(path.read_bytes(), str(path))
+    texts = _read_json(content, path) if path.suffix.lower() == ".json" else lines_of(content)
     if not texts:
         raise InputError(f"{path}: holds no text")
     return texts
 
 
-def _read_json(path: Path) -> list[str]:
-    from gtenp.verify.answers import decode
-
+def _read_json(content: str, path: Path) -> list[str]:
     try:
-        found = json.loads(decode(path.read_bytes(), str(path)))
-    except ValueError as error:
+        found = json.loads(content)
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not JSON ({error})") from error
     if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
         raise InputError(f"{path}: wanted a JSON list of texts")

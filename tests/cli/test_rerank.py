@@ -1,12 +1,14 @@
 import json
 
 import pytest
+from click.testing import CliRunner
 from command_line import TINY, run
 from models.build import build
 from models.published import CROSS_ENCODERS
 from places import DATA
 
 from gtenp import CrossEncoder
+from gtenp.cli import main
 
 DOCUMENTS = ["hello world", "quick sort", "the capital of china"]
 
@@ -47,3 +49,22 @@ def test_rerank_with_an_embedding_model_says_what_opens_it():
     result = run("rerank", "--model", TINY, "a", "b")
     assert result.exit_code == 2
     assert "gtenp.Embedder opens models that make vectors" in result.stderr
+
+
+def test_rerank_prints_any_text_on_any_terminal(folder):
+    runner = CliRunner(charset="cp1252")
+    result = runner.invoke(main, ["rerank", "--model", folder, "日本", "日本", "a"])
+    assert result.exit_code == 0
+    assert "??" in result.stdout
+    result = runner.invoke(main, ["rerank", "--json", "--model", folder, "日本", "日本"])
+    assert json.loads(result.stdout)["text"] == "日本"
+
+
+def test_rerank_tells_where_texts_go_that_begin_with_a_dash(folder):
+    result = run("rerank", "--model", folder, "temperature", "-5 degrees")
+    assert "Texts that begin with - go behind --: main rerank -- -5 degrees" in result.stderr
+
+
+def test_each_line_is_a_document_an_empty_one_too(folder):
+    result = run("rerank", "--model", folder, "--json", "a", stdin="\n\n")
+    assert len(result.stdout.splitlines()) == 2

@@ -89,10 +89,20 @@ def test_a_servers_answer_is_read_from_standard_input():
 def test_texts_may_begin_with_a_byte_order_mark(tmp_path):
     np.save(tmp_path / "v.npy", Embedder(TINY).encode(TEXTS))
     (tmp_path / "lines.TXT").write_text("\n".join(TEXTS), encoding="utf-8-sig")
+    (tmp_path / "utf-16.txt").write_text("\n".join(TEXTS), encoding="utf-16")
     (tmp_path / "texts.JSON").write_text(json.dumps(TEXTS), encoding="utf-8-sig")
-    for name in ("lines.TXT", "texts.JSON"):
+    for name in ("lines.TXT", "utf-16.txt", "texts.JSON"):
         arguments = ("--model", TINY, "--texts", str(tmp_path / name))
         assert run("verify", str(tmp_path / "v.npy"), *arguments).exit_code == 0
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, "{}", '["a", 1]', "a"])
+def test_texts_that_are_no_json_list_are_one_sentence(tmp_path, content):
+    np.save(tmp_path / "v.npy", np.ones((1, 32), np.float32))
+    (tmp_path / "texts.json").write_text(content)
+    result = run("verify", str(tmp_path / "v.npy"), "--texts", str(tmp_path / "texts.json"))
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"Error: {tmp_path / 'texts.json'}: ")
 
 
 def test_what_only_looks_like_a_cause_is_worded_so(tmp_path):
