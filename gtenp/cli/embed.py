@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from pathlib import Path
 
@@ -16,7 +15,6 @@ from gtenp.cli.options import (
     texts_argument,
 )
 from gtenp.cli.streams import destination
-from gtenp.model_files.folders import new_file
 
 
 @click.command()
@@ -35,18 +33,20 @@ def embed(texts: tuple[str, ...], model: str, revision: str | None, output: Path
     Without TEXTS, each line of standard input is one, an empty line too.
     """
     sentences, embedder = open_texts(texts, model, revision)
-    # The file first: where none can be made, nothing need be computed.
-    with new_file(destination(output)) if output else contextlib.nullcontext() as file:
-        embeddings = embedder.encode(sentences, show_progress_bar=sys.stderr.isatty())
-        if file is not None:
-            from numpy.lib import format as npy
-
-            # np.save writes past the file object, and its errors don't say what is wrong
-            npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(embeddings))
-            file.write(embeddings.data)
-    if output is not None:
-        click.echo(f"{output}: {len(sentences)} × {embeddings.shape[1]} float32", err=True)
+    show_progress_bar = sys.stderr.isatty()
+    if output is None:
+        for embedding in embedder.encode(sentences, show_progress_bar=show_progress_bar):
+            # str(), not a conversion to float64: nine digits name a float32, more would be noise
+            click.echo(f"[{', '.join(map(str, embedding))}]")
         return
-    for embedding in embeddings:
-        # str(), not a conversion to float64: nine digits name a float32, more would be noise
-        click.echo(f"[{', '.join(map(str, embedding))}]")
+    from numpy.lib import format as npy
+
+    from gtenp.model_files.folders import new_file
+
+    # The file first: where none can be made, nothing need be computed.
+    with new_file(destination(output)) as file:
+        embeddings = embedder.encode(sentences, show_progress_bar=show_progress_bar)
+        # np.save writes past the file object, and its errors don't say what is wrong.
+        npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(embeddings))
+        file.write(embeddings.data)
+    click.echo(f"{output}: {len(sentences)} × {embeddings.shape[1]} float32", err=True)

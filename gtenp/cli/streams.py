@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gtenp.model_files.folders import open_descriptor
-
 if TYPE_CHECKING:
     from typing import Any
 
@@ -93,6 +91,8 @@ def echo_json(value: Any) -> None:
 
 def is_stdout(output: Path) -> bool:
     """Whether an option's file is standard output: ``-``, or a name of its descriptor."""
+    from gtenp.model_files.folders import open_descriptor
+
     return str(output) == "-" or open_descriptor(output) == 1
 
 
