@@ -29,8 +29,8 @@ def pool(
     """One vector a sequence: [T, H], cu_seqlens [B + 1] -> [B, modes · H].
 
     Where the pooling's ``include_prompt`` is false, the first ``prompt_length`` tokens of each
-    sequence are left out, but for its last token. No sequence may be empty; one that the tokenizer
-    made never is.
+    sequence are left out, but for its last token. A sequence without tokens, which a tokenizer
+    without special tokens makes of an empty text, has a vector of zeros.
 
     >>> hidden_states = np.array([[1, 2], [3, 4], [5, 6]], np.float32)
     >>> pool(hidden_states, np.array([0, 2, 3]), Pooling(("mean",))).tolist()
@@ -39,6 +39,14 @@ def pool(
     [[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 5.0, 6.0]]
     """
     starts, lengths = cu_seqlens[:-1], np.diff(cu_seqlens)
+    if not lengths.all():
+        there = lengths > 0
+        found = np.concatenate(([0], np.cumsum(lengths[there])))
+        size = len(pooling.modes) * hidden_states.shape[1]
+        vectors = np.zeros((len(lengths), size), hidden_states.dtype)
+        if there.any():
+            vectors[there] = pool(hidden_states, found, pooling, prompt_length)
+        return vectors
     positions = np.arange(len(hidden_states)) - np.repeat(starts, lengths)
     if prompt_length and not pooling.include_prompt:
         skipped = np.minimum(prompt_length, lengths - 1)
@@ -70,13 +78,15 @@ def pool(
 
 def rows_read(pooling: Pooling, cu_seqlens: Int, prompt_length: int = 0) -> Int | None:
     """The one row of each sequence that the pooling reads: cu_seqlens [B + 1] -> [B]; None where
-    it reads more.
+    it reads more, or where a sequence has none.
 
     >>> rows_read(Pooling(("cls",)), np.array([0, 2, 3])).tolist()
     [0, 2]
     >>> rows_read(Pooling(("lasttoken",)), np.array([0, 2, 3])).tolist()
     [1, 2]
     """
+    if not np.diff(cu_seqlens).all():
+        return None
     if pooling.modes == ("lasttoken",):
         return cu_seqlens[1:] - 1
     if pooling.modes == ("cls",):

@@ -97,7 +97,8 @@ class SentenceConfig:
         defaults = _read_defaults(folder / "config_sentence_transformers.json")
         path = folder / "modules.json"
         if not os.path.lexists(path):
-            return cls(**read_transformer_settings(folder), **defaults)
+            # There sentence-transformers leaves config_sentence_transformers.json unread.
+            return cls(**read_transformer_settings(folder))
         modules = read_modules(path)
         if len(modules) < 2:
             names = ", ".join(kind for kind, _ in modules) or "none"

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gtenp.engine.pooling import dense, layer_norm, normalize, pool, quantize_embeddings
+from gtenp.engine.pooling import (
+    dense,
+    layer_norm,
+    normalize,
+    pool,
+    quantize_embeddings,
+    rows_read,
+)
 from gtenp.errors import InputError, QuantizationWarning
 from gtenp.model_files.checkpoint import LayerNorm, Linear
 from gtenp.model_files.sentence_config import POOLING_MODES, Pooling
@@ -148,3 +155,17 @@ def test_binary_keeps_the_signs_eight_to_a_byte():
 def test_what_cannot_be_quantized_is_an_error(embeddings, precision, complaint):
     with pytest.raises(InputError, match=complaint):
         quantize_embeddings(embeddings, precision)
+
+
+@pytest.mark.parametrize("mode", POOLING_MODES)
+def test_a_sequence_without_tokens_has_a_vector_of_zeros_and_harms_no_other(mode):
+    states = np.arange(1, 9, dtype=np.float32).reshape(4, 2)
+    found = pool(states, np.array([0, 0, 3, 3, 4, 4]), Pooling((mode,)))
+    expected = pool(states, np.array([0, 3, 4]), Pooling((mode,)))
+    np.testing.assert_array_equal(found[[1, 3]], expected)
+    assert not found[[0, 2, 4]].any()
+    assert rows_read(Pooling((mode,)), np.array([0, 0, 3])) is None
+
+
+def test_no_sequence_with_tokens_is_no_error():
+    assert pool(np.empty((0, 2), np.float32), np.array([0, 0]), Pooling()).tolist() == [[0, 0]]

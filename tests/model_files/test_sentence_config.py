@@ -316,3 +316,9 @@ def test_modules_that_do_not_fit_one_another_are_an_error(sentence_files):
     found = SentenceConfig.from_folder(sentence_files(modules=modules("Dense"), dense=dense))
     with pytest.raises(ModelFileError, match="takes vectors of length 64, but is given 32"):
         found.dimension(hidden_size=32)
+
+
+def test_without_modules_json_prompts_are_left_unread_as_in_sentence_transformers(tiny):
+    settings = {"prompts": {"query": "the "}, "default_prompt_name": "query", "truncate_dim": 8}
+    (tiny / "config_sentence_transformers.json").write_text(json.dumps(settings))
+    assert SentenceConfig.from_folder(tiny) == SentenceConfig()
