@@ -13,7 +13,13 @@ from gtenp.engine.parallel import blas_threads, default_threads
 from gtenp.engine.pooling import DENSE_ACTIVATIONS, dense
 from gtenp.engine.schedule import run_batches
 from gtenp.errors import InputError, ModelFileError, UnsupportedModelError
-from gtenp.loading import CALL_OPTIONS, CONSTRUCTOR_OPTIONS, TO_TENSOR, load_tokenizer
+from gtenp.loading import (
+    CALL_OPTIONS,
+    CONSTRUCTOR_OPTIONS,
+    TO_TENSOR,
+    choose_prompt,
+    load_tokenizer,
+)
 from gtenp.model_files import hub
 from gtenp.model_files.cross_encoder_config import is_cross_encoder, read_cross_encoder_config
 from gtenp.model_files.model import load_classifier, load_weights, read_config
@@ -146,7 +152,7 @@ class CrossEncoder:
         check_device(device)
         batch_size = None if batch_size is None else whole_number("batch_size", batch_size, 1)
         pairs, single = _read_pairs(inputs)
-        prompt = self._choose_prompt(prompt_name, prompt)
+        prompt = choose_prompt(self.prompts, self.default_prompt_name, prompt_name, prompt)
         lengths = self._lengths(pairs, prompt)
         logits = np.empty((len(pairs), self.num_labels), np.float32)
 
@@ -234,17 +240,6 @@ class CrossEncoder:
     def _types(self, tokens: dict[str, Any]) -> list[list[int]] | None:
         """Token types, where the model has more than one."""
         return tokens["token_type_ids"] if self.config.type_vocab_size > 1 else None
-
-    def _choose_prompt(self, prompt_name: str | None, prompt: str | None) -> str:
-        if prompt is not None:
-            return prompt
-        if prompt_name is None:
-            prompt_name = self.default_prompt_name
-            return self.prompts.get(prompt_name, "") if prompt_name is not None else ""
-        if prompt_name not in self.prompts:
-            known = ", ".join(map(repr, self.prompts)) or "none"
-            raise InputError(f"prompt_name: {prompt_name!r}; the model has {known}")
-        return self.prompts[prompt_name]
 
     def _lengths(self, pairs: list[tuple[str, str]], prompt: str) -> list[int]:
         """How many tokens of each pair go through the model. They are made again when their batch

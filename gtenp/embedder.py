@@ -31,7 +31,14 @@ from gtenp.errors import (
     TruncationWarning,
     UnsupportedModelError,
 )
-from gtenp.loading import CALL_OPTIONS, CONSTRUCTOR_OPTIONS, TO_TENSOR, load_tokenizer
+from gtenp.loading import (
+    CALL_OPTIONS,
+    CONSTRUCTOR_OPTIONS,
+    TO_TENSOR,
+    choose_prompt,
+    load_tokenizer,
+    named_prompt,
+)
 from gtenp.model_files import hub
 from gtenp.model_files.checkpoint import load_dense, load_layer_norm
 from gtenp.model_files.config import BertConfig
@@ -204,7 +211,7 @@ class Embedder:
     @default_prompt_name.setter
     def default_prompt_name(self, name: str | None) -> None:
         if name is not None:
-            self._named_prompt("default_prompt_name", name)
+            named_prompt("default_prompt_name", name, self.prompts, EMPTY_PROMPTS)
         self._default_prompt_name = name
 
     def get_embedding_dimension(self) -> int:
@@ -428,24 +435,8 @@ class Embedder:
         return self._tokenize(texts, self._choose_prompt(None, None), self.max_seq_length)
 
     def _choose_prompt(self, prompt_name: str | None, prompt: str | None) -> str:
-        if prompt is not None:
-            if not isinstance(prompt, str):
-                raise InputError(f"prompt: found {type(prompt).__name__}, wanted a str")
-            return prompt
-        if prompt_name is None:
-            # A prompt may have the empty name.
-            default = self.default_prompt_name
-            return "" if default is None else self.prompts.get(default, "")
-        return self._named_prompt("prompt_name", prompt_name)
-
-    def _named_prompt(self, option: str, name: str) -> str:
-        """The model's prompt of that name; InputError where it has none."""
-        if name in self.prompts:
-            return self.prompts[name]
-        if name not in EMPTY_PROMPTS:
-            known = ", ".join(map(repr, self.prompts)) or "none"
-            raise InputError(f"{option}: {name!r}; the model has {known}")
-        return ""
+        default = self.default_prompt_name
+        return choose_prompt(self.prompts, default, prompt_name, prompt, EMPTY_PROMPTS)
 
     def _lengths(self, texts: list[str], prompt: str, most: int, truncate: str) -> list[int]:
         """How many tokens ``encode`` keeps of each text, whose tokens it makes again when its batch

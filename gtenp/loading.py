@@ -1,5 +1,5 @@
-"""What Embedder and CrossEncoder do alike: a tokenizer that fits its model, and what of
-sentence-transformers' options is refused.
+"""What Embedder and CrossEncoder do alike: a tokenizer that fits its model, a text's prompt, and
+what of sentence-transformers' options is refused.
 """
 
 from __future__ import annotations
@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gtenp.arguments import Foreign
-from gtenp.errors import ModelFileError
+from gtenp.errors import InputError, ModelFileError
 from gtenp.tokenizer import Tokenizer
 from gtenp.tokenizer.files import read_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from gtenp.model_files.config import BertConfig
@@ -47,6 +48,45 @@ CALL_OPTIONS = {
 TO_TENSOR = Foreign(
     (None, False), "gtenp has no torch; torch.from_numpy makes a tensor of what this returns"
 )
+
+
+def choose_prompt(
+    prompts: Mapping[str, str],
+    default_name: str | None,
+    prompt_name: str | None,
+    prompt: str | None,
+    empty: Collection[str] = (),
+) -> str:
+    """What goes before a text: the prompt itself, else the one that is named, else the default.
+
+    >>> choose_prompt({"query": "find: "}, None, "query", None)
+    'find: '
+
+    InputError where it is no str, or no prompt has that name.
+    """
+    if prompt is not None:
+        if not isinstance(prompt, str):
+            raise InputError(f"prompt: found {type(prompt).__name__}, wanted a str")
+        return prompt
+    if prompt_name is None:
+        # A prompt may have the empty name.
+        return "" if default_name is None else prompts.get(default_name, "")
+    return named_prompt("prompt_name", prompt_name, prompts, empty)
+
+
+def named_prompt(
+    option: str, name: str, prompts: Mapping[str, str], empty: Collection[str] = ()
+) -> str:
+    """The prompt of that name; those of ``empty`` are there and empty where they are not stated.
+
+    InputError where there is none.
+    """
+    if name in prompts:
+        return prompts[name]
+    if name not in empty:
+        known = ", ".join(map(repr, prompts)) or "none"
+        raise InputError(f"{option}: {name!r}; the model has {known}")
+    return ""
 
 
 def load_tokenizer(folder: Path, config: BertConfig, do_lower_case: bool) -> Tokenizer:

@@ -301,3 +301,8 @@ def test_an_activation_given_at_loading_takes_the_logits(folders):
 def test_rank_names_what_is_no_query_and_what_no_document(reranker, query, documents, message):
     with pytest.raises(InputError, match=message):
         reranker.rank(query, documents)
+
+
+def test_a_prompt_that_is_no_str_is_refused(reranker):
+    with pytest.raises(InputError, match="prompt: found int, wanted a str"):
+        reranker.predict(PAIRS[:1], prompt=5)

@@ -20,18 +20,17 @@ if TYPE_CHECKING:
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 
-# What may stand beside config.json and the weights, in the transformer's folder.
-_OF_THE_TRANSFORMER = (
-    "sentence_bert_config.json",
-    "tokenizer.json",
-    "vocab.txt",
-    "sentencepiece.bpe.model",
+# In one of these are the tokenizer's words.
+_VOCABULARIES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model")
+# What a tokenizer may be read from.
+TOKENIZER_FILES = (
+    *_VOCABULARIES,
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
 )
-# In one of these are the tokenizer's words.
-_VOCABULARIES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model")
+# What may stand beside config.json and the weights, in the transformer's folder.
+_OF_THE_TRANSFORMER = ("sentence_bert_config.json", *TOKENIZER_FILES)
 # What may stand at the top; README.md for the licence.
 _AT_THE_TOP = ("README.md", "config_sentence_transformers.json", "modules.json")
 

@@ -54,16 +54,6 @@ if TYPE_CHECKING:
 # In transformers' order.
 _SPECIAL_NAMES = ("unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 
-# What a tokenizer may be read from.
-_FILES = (
-    "tokenizer.json",
-    "vocab.txt",
-    "sentencepiece.bpe.model",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-)
-
 
 class Tokenizer:
     """A model's tokenizer. Immutable once loaded, so threads may share it; options are the call's.
@@ -163,11 +153,12 @@ class Tokenizer:
         Raises InputError where other files of these names are there, and where the tokenizer was
         made of a spec, and so has no files.
         """
+        from gtenp.model_files.contents import TOKENIZER_FILES
         from gtenp.model_files.folders import copy_beside
 
         if self._folder is None:
             raise InputError("save_pretrained: this tokenizer was not read from a folder's files")
-        copy_beside(self._folder, Path(path), _FILES)
+        copy_beside(self._folder, Path(path), TOKENIZER_FILES)
 
     def __reduce__(self) -> tuple[type[Tokenizer], tuple[TokenizerSpec, Path | None]]:
         return type(self), (self.spec, self._folder)  # what is remembered stays behind
