@@ -42,7 +42,7 @@ FLOORS: dict[str, list[str]] = {
     "measure": ["speed", "quality"],
     "verify": [
         "trace", "answers", "value_files", "compare", "case", "forms", "token_mistakes",
-        "model_mistakes", "vector_mistakes", "precision", "verify", "live",
+        "model_mistakes", "vector_mistakes", "precision", "diagnosis", "verify", "live",
     ],
     "explain": ["explain", "page", "heatmap"],
     "cli": [

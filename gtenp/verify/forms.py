@@ -6,6 +6,7 @@ size and in the numbers that it holds. So every mistake is looked for in that fo
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -80,6 +81,17 @@ def to_bfloat16(x: Array) -> Array:
     return rounded
 
 
+def cut_to_bfloat16(x: Array) -> Array:
+    """The upper half of each number's bits, as if the lower half were not there.
+
+    >>> cut_to_bfloat16(np.array([1.0, 1.003, 1.006])).tolist()
+    [1.0, 1.0, 1.0]
+    """
+    upper = x.astype(np.float32).view(np.uint32) & np.uint32(0xFFFF0000)
+    cut: Array = upper.view(np.float32).astype(x.dtype)
+    return cut
+
+
 def to_float16(x: Array) -> Array:
     """Each number's nearest float16, in the array's own dtype.
 
@@ -96,6 +108,10 @@ def _has_decimals(count: int, x: Array) -> bool:
     return bool((np.abs(scaled - np.rint(scaled)) <= 1e-7 * np.abs(scaled)).all())
 
 
+def _is_bfloat16(x: Array) -> bool:
+    return bool((cut_to_bfloat16(x) == x).all())
+
+
 ROUNDINGS = (
     *(
         Rounding(
@@ -105,11 +121,9 @@ ROUNDINGS = (
         )
         for count in range(1, 7)
     ),
-    Rounding(  # before float16, which holds all but the smallest and largest of these
-        "are rounded to bfloat16",
-        lambda x: np.abs(x) * 2.0**-8,
-        lambda x: bool((to_bfloat16(x) == x).all()),
-    ),
+    # Before float16, which holds all but the smallest and largest of these.
+    Rounding("are rounded to bfloat16", lambda x: np.abs(x) * 2.0**-8, _is_bfloat16),
+    Rounding("are cut off at bfloat16's digits", lambda x: np.abs(x) * 2.0**-7, _is_bfloat16),
     Rounding(
         "are rounded to float16",
         lambda x: np.abs(x) * 2.0**-11 + 2.0**-25,
@@ -126,10 +140,10 @@ def own_form(case: Case) -> Form:
 
 def forms(case: Case, first: str) -> list[Form]:
     """The forms that the other's vectors may have; ``first`` is the first step out of tolerance."""
-    rounding = _rounding([values[first] for values in case.found if first in values])
-    words = f"the numbers {rounding.what}" if rounding else ""
+    roundings = _roundings([values[first] for values in case.found if first in values])
     found = []
-    for form in _shapes(case):
+    for form, rounding in itertools.product(_shapes(case), roundings):
+        words = f"the numbers {rounding.what}" if rounding else ""
         what = "; besides, ".join(filter(None, (form.what, words)))
         found.append(form._replace(what=what, rounding=rounding))
     return found
@@ -155,11 +169,14 @@ def _shapes(case: Case) -> list[Form]:
     return shapes
 
 
-def _rounding(arrays: Sequence[Array]) -> Rounding | None:
-    """The coarsest rounding that all numbers may have come of; None for whole numbers too."""
+def _roundings(arrays: Sequence[Array]) -> Sequence[Rounding | None]:
+    """The coarsest that all numbers may have come of, likelier first; [None] where there is none,
+    and for whole numbers.
+    """
     if all((array == np.rint(array)).all() for array in arrays):
-        return None
-    return next((r for r in ROUNDINGS if all(r.holds(array) for array in arrays)), None)
+        return [None]
+    coarsest = next((r for r in ROUNDINGS if all(r.holds(array) for array in arrays)), None)
+    return [r for r in ROUNDINGS if coarsest and r.holds is coarsest.holds] or [None]
 
 
 def _sizes(case: Case) -> set[int]:

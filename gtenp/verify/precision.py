@@ -16,7 +16,7 @@ import numpy as np
 from gtenp import reference
 from gtenp.model_files.checkpoint import Linear, map_arrays
 from gtenp.verify.case import Case, Mistake, reference_with
-from gtenp.verify.forms import to_bfloat16, to_float16
+from gtenp.verify.forms import cut_to_bfloat16, to_bfloat16, to_float16
 from gtenp.verify.model_mistakes import LINEARS, with_linears
 
 if TYPE_CHECKING:
@@ -88,8 +88,9 @@ INT8: dict[str, Round] = {
 
 def half_mistakes() -> Iterator[Mistake]:
     """Weights in half precision, and nothing else."""
-    for name, to_half in HALVES.items():
-        what = f"the weights are rounded to {name}; the model's files have more digits"
+    cut = ("cut off at bfloat16's digits", cut_to_bfloat16)
+    for how, to_half in (*((f"rounded to {name}", half) for name, half in HALVES.items()), cut):
+        what = f"the weights are {how}; the model's files have more digits"
         yield Mistake("embeddings.sum", what, partial(_run_rounded, to_half))
 
 

@@ -119,14 +119,29 @@ def tail(ids: Int, length: int) -> Int:
 # ── What is read ─────────────────────────────────────────────────────────────────────────────────
 
 
+# What other models want, and servers put before texts for all.
+_USUAL_PROMPTS = (
+    "query: ",
+    "passage: ",
+    "search_query: ",
+    "search_document: ",
+    "Represent this sentence for searching relevant passages: ",
+    "Represent this sentence: ",
+)
+
+
 def _prompt_changes(case: Case) -> Iterator[tuple[str, Change]]:
-    """Each of the model's prompts, or none."""
+    """Each of the model's prompts, or none; each of other models'."""
     own = default_prompt(case.embedder)
     prompts = {name: prompt for name, prompt in case.embedder.prompts.items() if prompt}
     for name, prompt in prompts.items():
         should = f"{own!r} should" if own else "none should"
         what = f"tokens off: the model's prompt for {name!r}, {prompt!r}, stands before each text"
         yield f"{what}; {should}", partial(_prompted, prompt)
+    for prompt in _USUAL_PROMPTS:
+        if prompt not in prompts.values():
+            what = f"tokens off: {prompt!r}, which is none of the model's prompts, stands before"
+            yield f"{what} each text", partial(_prompted, prompt)
     if own:
         what = f"tokens off: the model's default prompt {own!r} is missing before each text"
         yield what, partial(_prompted, "")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gtenp import reference
-from gtenp.engine.pooling import normalize
+from gtenp.engine.pooling import PRECISIONS, normalize, quantize_embeddings
 from gtenp.model_files.checkpoint import Linear, read_safetensors, weight_files
 from gtenp.model_files.sentence_config import POOLING_MODES, Pooling
 from gtenp.verify.case import Case, Mistake
@@ -97,6 +97,48 @@ def pooler(case: Case) -> Linear | None:
     if weight is None or bias is None or weight.shape != 2 * bias.shape:
         return None
     return Linear(weight.astype(np.float64), bias.astype(np.float64))
+
+
+# ── What is done to the numbers ──────────────────────────────────────────────────────────────────
+
+
+def scale_mistakes(case: Case) -> Iterator[Mistake]:
+    """All vectors times one number. One text's pooling may do the same: ask for that first."""
+    factor = _factor(case, [values.get(case.final, np.empty(0)) for values in case.found])
+    if factor is not None:
+        what = f"the vectors are {factor:.6g} times the model's"
+        yield Mistake(case.final, what, partial(_scaled, factor))
+
+
+def _factor(case: Case, found: Sequence[Array]) -> float | None:
+    """How many times as large as the model's the vectors are, by least squares; their first
+    dimensions' where they have fewer.
+    """
+    theirs = np.concatenate([row.reshape(-1) for row in found]).astype(np.float64)
+    pairs = zip(case.expected, found, strict=True)
+    mine = np.concatenate([values[case.final][: row.size] for values, row in pairs])
+    factor = float(mine @ theirs / (mine @ mine)) if mine.shape == theirs.shape else 0.0
+    return factor if np.isfinite(factor) and factor != 0 else None
+
+
+def _scaled(factor: float, case: Case) -> list[Values]:
+    return [{**values, case.final: factor * values[case.final]} for values in case.expected]
+
+
+def quantized_vectors(case: Case, found: Array) -> Iterator[tuple[str, Array]]:
+    """What whole numbers [n, H] may be: how the model's vectors became them, and these [n, H]."""
+    vectors = np.stack([values[case.final] for values in case.expected]).astype(np.float32)
+    ranges = np.stack((vectors.min(axis=0), vectors.max(axis=0)))
+    for precision in PRECISIONS[1:]:  # float32 is none
+        planted = quantize_embeddings(vectors, precision, ranges)
+        if planted.shape == found.shape:
+            by = "" if "binary" in precision else ", by these texts' own ranges"
+            yield f"the vectors are quantised to {precision}{by}", planted.astype(np.float64)
+    factor = _factor(case, list(found))
+    if factor is not None:
+        whole = np.rint(factor)
+        what = f"the vectors are {whole:.6g} times the model's, rounded to whole numbers"
+        yield what, np.rint(whole * vectors[:, : found.shape[1]])
 
 
 # ── Which row is whose ───────────────────────────────────────────────────────────────────────────

@@ -15,7 +15,7 @@ from places import DATA
 from random_model import write_sentence_files
 from safetensors.numpy import load_file, save_file
 
-from gtenp import Embedder
+from gtenp import Embedder, quantize_embeddings
 from gtenp.model_files.checkpoint import map_arrays
 from gtenp.tokenizer import Tokenizer
 from gtenp.verify.case import Case
@@ -249,6 +249,61 @@ def test_numbers_rounded_to_half_precision(embedder, weights):
     )
 
 
+def test_numbers_cut_off_at_bfloat16s_digits(embedder, weights):
+    vectors = vectors_of(embedder, weights)
+    assert cause(embedder, cut(vectors)) == "the numbers are cut off at bfloat16's digits"
+
+
+def cut(x):
+    return (x.view(np.uint32) >> 16 << 16).view(np.float32)
+
+
+@pytest.mark.parametrize("factor", [2.0, -1.0, 0.037])
+@pytest.mark.parametrize("texts", [TEXTS, TEXTS[:1]], ids=["texts", "one text"])
+def test_vectors_times_a_number(embedder, weights, factor, texts):
+    vectors = factor * vectors_of(embedder, weights)[: len(texts)]
+    assert cause(embedder, vectors, texts) == f"the vectors are {factor:g} times the model's"
+
+
+@pytest.mark.parametrize("size", [32, 20])
+def test_vectors_times_a_number_in_whole_numbers(embedder, weights, size):
+    vectors = vectors_of(embedder, weights)
+    times = int(127 / abs(vectors).max())
+    vectors = np.rint(times * vectors)[:, :size].astype(np.int8)
+    assert cause(embedder, vectors) == (
+        f"the vectors are {times} times the model's, rounded to whole numbers"
+    )
+
+
+@pytest.mark.filterwarnings("ignore::gtenp.errors.QuantizationWarning")
+@pytest.mark.parametrize("precision", ["int8", "uint8", "binary", "ubinary"])
+def test_vectors_quantised_by_sentence_transformers_rules(embedder, weights, precision):
+    vectors = quantize_embeddings(vectors_of(embedder, weights), precision)
+    by = "" if "binary" in precision else ", by these texts' own ranges"
+    assert cause(embedder, vectors) == f"the vectors are quantised to {precision}{by}"
+
+
+def test_whole_numbers_that_are_not_the_models_vectors(embedder):
+    assert cause(embedder, np.eye(5, 32)).startswith("another model, or other weights")
+
+
+def test_a_vector_that_is_not_finite(embedder, weights):
+    for value in (np.nan, np.inf):
+        vectors = vectors_of(embedder, weights)
+        vectors[1, 3:5] = value
+        assert cause(embedder, vectors) == (
+            "an overflow or a division by 0: of text 1's 32 numbers 2 are NaN or infinite"
+        )
+
+
+def test_a_vector_of_zeros(embedder, weights):
+    vectors = vectors_of(embedder, weights)
+    vectors[2] = 0
+    assert cause(embedder, vectors) == (
+        "values that were never computed: all of text 2's numbers are 0"
+    )
+
+
 def test_numbers_too_small_for_float16s_digits_are_rounded_too(embedder, weights):
     vectors = vectors_of(embedder, weights)
     small = float16(vectors * np.float32(1e-6))
@@ -422,6 +477,14 @@ def test_more_tokens_than_the_model_has_places_for_are_located(embedder, weights
     assert verdict.diagnosis is None
 
 
+@pytest.mark.parametrize("prompt", ["query: ", "search_document: "])
+def test_a_prompt_of_other_models(embedder, weights, prompt):
+    ids = ids_of(embedder, [prompt + text for text in TEXTS])
+    assert cause(embedder, vectors_of(embedder, weights, ids=ids)) == (
+        f"tokens off: {prompt!r}, which is none of the model's prompts, stands before each text"
+    )
+
+
 def test_prompts(embedder, weights):
     if not embedder.prompts:
         pytest.skip("it has none")
@@ -533,6 +596,12 @@ def with_products(weights, change):
         for layer in weights.layers
     )
     return replace(weights, layers=layers)
+
+
+def test_weights_cut_off_at_bfloat16s_digits(embedder, weights):
+    assert cause(embedder, vectors_of(embedder, map_arrays(weights, cut))) == (
+        "the weights are cut off at bfloat16's digits; the model's files have more digits"
+    )
 
 
 @pytest.mark.parametrize("to_half", [float16, bfloat16])
