@@ -392,8 +392,9 @@ class Embedder:
         What was set since loading (``max_seq_length``, ``prompts`` and so on) is written down, and
         so are prompts that gtenp knows of by the model's name, and the pooling of a model that had
         no modules.json. config.json asks for float32, in which gtenp computes, whatever the
-        weights are kept in. InputError where ``path`` holds something already; ModelFileError where
-        the model's own folder is no longer whole. No error leaves anything at ``path``.
+        weights are kept in. InputError where ``path`` holds something already or can't be written;
+        ModelFileError where the model's own folder is no longer whole. No error leaves anything at
+        ``path``.
         """
         from gtenp.saving import save
 
@@ -428,11 +429,15 @@ class Embedder:
         )
         return dict(batch)
 
-    def token_ids(self, texts: list[str]) -> list[list[int]]:
+    def token_ids(self, texts: list[str], truncate: str = "silent") -> list[list[int]]:
         """Each text's tokens as ``encode`` makes them: the default prompt before it, and cut at
-        ``max_seq_length``. InputError names the place of what is not a str.
+        ``max_seq_length``, which ``truncate`` treats as there. InputError names the place of what
+        is not a str.
         """
-        return self._tokenize(texts, self._choose_prompt(None, None), self.max_seq_length)
+        prompt = self._choose_prompt(None, None)
+        if truncate != "silent":
+            self._lengths(texts, prompt, self.max_seq_length, truncate)
+        return self._tokenize(texts, prompt, self.max_seq_length)
 
     def _choose_prompt(self, prompt_name: str | None, prompt: str | None) -> str:
         default = self.default_prompt_name
@@ -459,12 +464,11 @@ class Embedder:
             )
         if too_long and truncate == "warn" and not self._warned_of_truncation:
             self._warned_of_truncation = True
-            warnings.warn(
-                f"{len(too_long)} of {len(texts)} texts have more than {most} tokens and were cut "
-                "there; this is said once. truncate='error' refuses them, 'silent' says nothing",
-                TruncationWarning,
-                stacklevel=4,
+            fact = (
+                f"{len(too_long)} of {len(texts)} texts have more than {most} tokens and were cut"
             )
+            advice = "this is said once. truncate='error' refuses them, 'silent' says nothing"
+            warnings.warn(TruncationWarning(f"{fact} there", advice), stacklevel=4)
         return [min(length, most) for length in lengths]
 
     def _tokenize(self, texts: list[str], prompt: str, most: int) -> list[list[int]]:

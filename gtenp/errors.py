@@ -45,7 +45,16 @@ class MissingPackageError(GtenpError):
 
 
 class TruncationWarning(UserWarning):
-    """Texts were longer than the model reads and were cut."""
+    """Texts were longer than the model reads and were cut: ``fact`` says how many, ``advice`` what
+    a caller of the library can do.
+    """
+
+    def __init__(self, fact: str, advice: str) -> None:
+        super().__init__(fact, advice)
+        self.fact = fact
+
+    def __str__(self) -> str:
+        return "; ".join(map(str, self.args))
 
 
 class QuantizationWarning(UserWarning):

@@ -28,18 +28,24 @@ def save(
     """Copy the model's files from ``source`` to a new folder, with other settings written down.
 
     ``settings`` are those of config_sentence_transformers.json. InputError where ``target`` holds
-    something already, ModelFileError where ``source`` is no longer whole.
+    something already or can't be written, ModelFileError where ``source`` is no longer whole.
     """
     if missing := missing_files(source, modules_optional=not sentence_config.has_modules):
         raise ModelFileError(source, f"lacks {', '.join(missing)}; copy the whole folder")
-    with locked(target):
-        if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-            raise InputError(f"{target} exists and is not an empty folder; name another one")
-        with new_folder(target) as folder:
-            copy_model(source, folder)
-            _write_settings(folder, sentence_config, settings, max_seq_length)
-            if not sentence_config.has_modules:
-                _write_modules(folder, hidden_size)
+    try:
+        with locked(target):
+            if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+                raise InputError(f"{target} exists and is not an empty folder; name another one")
+            with new_folder(target) as folder:
+                copy_model(source, folder)
+                _write_settings(folder, sentence_config, settings, max_seq_length)
+                if not sentence_config.has_modules:
+                    _write_modules(folder, hidden_size)
+    except OSError as error:
+        raise InputError(
+            f"{target}: can't be written ({error.strerror or error}), and nothing is left there; "
+            "make room, or name another folder"
+        ) from error
 
 
 def _write_settings(

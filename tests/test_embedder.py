@@ -287,7 +287,8 @@ def test_a_prompt_of_the_empty_name_is_one_like_others(sentence_tiny):
     path = sentence_tiny / "config_sentence_transformers.json"
     path.write_text(json.dumps(settings))
     embedder = Embedder(sentence_tiny)
-    plain, prompted = embedder.encode(["china", "what is china"], prompt="").tolist()
+    plain = embedder.encode("china", prompt="").tolist()
+    prompted = embedder.encode("what is china", prompt="").tolist()
     assert embedder.encode("china").tolist() == plain
     assert embedder.encode("china", prompt_name="").tolist() == prompted
     path.write_text(json.dumps({**settings, "default_prompt_name": ""}))

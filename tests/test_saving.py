@@ -13,7 +13,7 @@ from models.build import built
 from models.layouts import LAYOUTS
 from places import DATA
 
-from gtenp import BertModel, Embedder, Tokenizer
+from gtenp import BertModel, Embedder, Tokenizer, saving
 from gtenp.errors import InputError, ModelFileError
 from gtenp.verify.trace import model_of
 
@@ -126,6 +126,23 @@ def test_an_index_or_a_list_of_modules_cannot_name_files_elsewhere(tmp_path):
     (folder / "modules.json").write_text(json.dumps(modules))
     embedder.save_pretrained(tmp_path / "new" / "saved")
     assert not [name for name in names(tmp_path / "new") if "secret" in name]
+
+
+def test_a_place_that_takes_no_folder_is_named_and_not_a_temporary_file(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file.copy: can't be written .*name another folder"):
+        Embedder(DATA / "tiny").save_pretrained(tmp_path / "file" / "copy")
+
+
+def test_a_disk_that_fills_up_while_saving_leaves_nothing(tmp_path, monkeypatch):
+    def fill(*_, **__):
+        raise OSError(28, "No space left on device", str(tmp_path / ".copy.part-x" / "config.json"))
+
+    embedder = Embedder(DATA / "tiny")
+    monkeypatch.setattr(saving, "copy_model", fill)
+    with pytest.raises(InputError, match=r"copy: can't be written \(No space left.*make room"):
+        embedder.save_pretrained(tmp_path / "copy")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_holds_something_is_left_as_it_is(tmp_path):

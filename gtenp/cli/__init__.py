@@ -55,11 +55,12 @@ def _one_sentence(*, debug: bool = False) -> Iterator[None]:
     except KeyboardInterrupt:
         raise click.exceptions.Exit(130) from None  # 128 + SIGINT, as shells count
     except click.NoSuchOption as error:
-        if error.ctx is None or not takes_texts(error.ctx.command):
+        # What resembles an option was meant as one.
+        if error.ctx is None or error.possibilities or not takes_texts(error.ctx.command):
             raise
         raise click.UsageError(
-            f"{error.format_message().rstrip('.')}. Texts that begin with - go behind --: "
-            f"{error.ctx.command_path} -- -5 degrees",
+            f"{error.format_message()} If a text begins so, put -- before the texts: "
+            f"{error.ctx.command_path} -- '{error.option_name} …'",
             error.ctx,
         ) from error
     except (GtenpError, OSError, MemoryError) as error:

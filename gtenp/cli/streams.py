@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from gtenp.errors import TruncationWarning
+
 if TYPE_CHECKING:
     from typing import Any
 
@@ -52,8 +54,8 @@ codecs.register_error("gtenp.printable", _printable)
 def prepare() -> None:
     """Have streams to write to, None being one that the caller closed, and let them take any text.
 
-    An ASCII stream is taken to be one of UTF-8, as click does: it comes of a locale that was never
-    set.
+    An ASCII stream is taken to be one of UTF-8, as click does in any case: it mostly comes of a
+    locale that was never set.
     """
     sys.stdout = sys.stdout or _Closed()
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115, it lasts to the end
@@ -70,8 +72,10 @@ def tell_warnings() -> None:
     """
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        # The rest of what a TruncationWarning says is for callers of the library.
+        words = message.fact if isinstance(message, TruncationWarning) else message
         with contextlib.suppress(OSError):  # a full stderr
-            click.echo(f"Warning: {message}", err=True)
+            click.echo(f"Warning: {words}", err=True)
 
     warnings.showwarning = show
     warnings.filters = [

@@ -50,9 +50,12 @@ def trace(
     from gtenp.verify import value_files
 
     reference = tracing.model_of(embedder, dtype)
-    ids = tracing.token_ids(embedder, sentences)
+    ids = tracing.token_ids(embedder, sentences, truncate="warn")
     values = [tracing.trace(reference, text_ids) for text_ids in ids]
     name = os.fsencode(model).decode("utf-8", "replace")  # a folder's may be no UTF-8
     is_npz = npz or output.suffix == ".npz"
     value_files.write(destination(output), sentences, values, name, npz=is_npz)
-    click.echo(f"{output}: {sum(map(len, values))} values of {len(sentences)} texts", err=True)
+    plural = "s" * (len(sentences) > 1)
+    click.echo(
+        f"{output}: {sum(map(len, values))} values of {len(sentences)} text{plural}", err=True
+    )

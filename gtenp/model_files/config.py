@@ -58,6 +58,8 @@ def read_bytes(path: Path, max_size: int = _MAX_JSON) -> bytes:
         if path.stat().st_size > max_size:
             raise ModelFileError(path, f"is larger than {max_size:,} bytes; copy it anew")
         content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ModelFileError(path, "is missing; copy the whole folder") from error
     except OSError as error:
         raise ModelFileError(path, f"can't be read ({error.strerror}); copy it anew") from error
     refuse_pointer(path, content)

@@ -11,6 +11,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from gtenp.errors import ModelFileError
 from gtenp.model_files.checkpoint import Tensors, weight_files
 from gtenp.model_files.config import JsonObject, check_sizes, refuse_links_outside
 
@@ -36,6 +37,8 @@ def read_config(folder: Path) -> BertConfig:
     """
     refuse_links_outside(folder)
     found = JsonObject(folder / "config.json")
+    if not found.values:  # every key has a default, but a model's file states some
+        raise ModelFileError(found.path, "is an object without keys; copy it anew")
     found.refuse_others("model_type", tuple(FAMILIES), null_is_missing=True)
     model_type = found.get("model_type") or "bert"
     config: BertConfig = _family(model_type).read_config(found)

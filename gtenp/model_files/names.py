@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -72,8 +73,9 @@ def hub_id(name: str) -> str:
     if name in SHORT_NAMES:
         return SHORT_NAMES[name]
     if not _HUB_ID.fullmatch(name):
+        what = "a folder that is here already, not" if os.path.isdir(name) else "not"
         raise InputError(
-            f"{name!r} is not a model's name: wanted a Hub id like {DEFAULT_MODEL},"
+            f"{name!r} is {what} a model's name: wanted a Hub id like {DEFAULT_MODEL},"
             f" or one of {', '.join(SHORT_NAMES)}"
         )
     if "/" in name or _WITHOUT_ORGANISATION.fullmatch(name):

@@ -159,9 +159,9 @@ HEAD_ACTIVATIONS: dict[str, Head] = {
 }
 
 
-def token_ids(embedder: Embedder, texts: Sequence[str]) -> list[Int]:
+def token_ids(embedder: Embedder, texts: Sequence[str], truncate: str = "silent") -> list[Int]:
     """Each text's tokens as ``encode`` makes them, default prompt and cut: n texts -> n × [S]."""
-    return [np.array(ids, np.int64) for ids in embedder.token_ids(list(texts))]
+    return [np.array(ids, np.int64) for ids in embedder.token_ids(list(texts), truncate)]
 
 
 def trace(model: Model, input_ids: Int) -> Values:

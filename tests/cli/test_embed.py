@@ -73,4 +73,4 @@ def test_embed_names_the_line_that_is_not_utf8():
 def test_embed_tells_of_a_text_that_was_cut():
     done = gtenp_process("embed", "--model", TINY, "a " * 100)
     assert done.returncode == 0
-    assert done.stderr.startswith("Warning: 1 of 1 texts have more than 64 tokens and were cut")
+    assert done.stderr == "Warning: 1 of 1 texts have more than 64 tokens and were cut there\n"

@@ -62,7 +62,7 @@ def test_rerank_prints_any_text_on_any_terminal(folder):
 
 def test_rerank_tells_where_texts_go_that_begin_with_a_dash(folder):
     result = run("rerank", "--model", folder, "temperature", "-5 degrees")
-    assert "Texts that begin with - go behind --: main rerank -- -5 degrees" in result.stderr
+    assert "If a text begins so, put -- before the texts: main rerank -- '-5 …'" in result.stderr
 
 
 def test_each_line_is_a_document_an_empty_one_too(folder):

@@ -363,7 +363,18 @@ def test_a_text_that_begins_with_a_dash_is_told_of_the_two_dashes(verb, text):
     told = result.stderr.splitlines()[-1]
     assert told.startswith("Error: No such option")
     assert text in told
-    assert f". Texts that begin with - go behind --: main {verb.split()[0]} -- -5 degrees" in told
+    name = verb.split()[0]
+    assert told.endswith(
+        f". If a text begins so, put -- before the texts: main {name} -- '{text} …'"
+    )
+
+
+@pytest.mark.parametrize("verb", ["embed", "similarity", "tokenize", "explain", "trace -o x"])
+def test_a_mistyped_option_is_no_text(verb):
+    result = run(*verb.split(), "--modle", TINY)
+    assert result.exit_code == 2
+    assert "--model" in result.stderr  # what it was meant for
+    assert "put -- before" not in result.stderr
 
 
 def test_a_verb_without_texts_says_nothing_of_them():

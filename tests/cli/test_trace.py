@@ -18,6 +18,15 @@ def test_trace_writes_float64_under_bare_names_for_one_text(tmp_path):
     assert arrays["layer.1.gelu"].dtype == np.float64
 
 
+def test_trace_tells_of_a_text_that_was_cut(tmp_path):
+    output = tmp_path / "trace.safetensors"
+    result = run("trace", "--model", TINY, "a " * 100, "-o", str(output))
+    assert result.stderr.splitlines() == [
+        "Warning: 1 of 1 texts have more than 64 tokens and were cut there",
+        f"{output}: {len(load_file(output))} values of 1 text",
+    ]
+
+
 def test_trace_numbers_several_texts(tmp_path):
     output = tmp_path / "trace.safetensors"
     run("trace", "--model", TINY, "-o", str(output), stdin="hello\nworld\n")

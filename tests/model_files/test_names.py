@@ -56,6 +56,11 @@ def test_what_can_be_no_name_is_an_error(name):
         hub_id(name)
 
 
+def test_a_folders_path_is_told_from_a_name(tmp_path):
+    with pytest.raises(InputError, match="is a folder that is here already, not a model's name"):
+        hub_id(str(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("name", "first"),
     [

@@ -307,7 +307,7 @@ def test_a_module_folder_that_is_a_link_outwards_is_an_error(tmp_path, layout, m
 def test_a_module_folder_without_its_config_is_an_error(sentence_files):
     folder = sentence_files()
     shutil.rmtree(folder / "1_Pooling")
-    with pytest.raises(ModelFileError, match=r"1_Pooling/config\.json: can't be read"):
+    with pytest.raises(ModelFileError, match=r"1_Pooling/config\.json: is missing"):
         SentenceConfig.from_folder(folder)
 
 
