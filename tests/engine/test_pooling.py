@@ -130,8 +130,9 @@ def test_a_dimension_that_never_changes_is_0():
 
 
 def test_few_embeddings_are_warned_about_and_one_is_refused():
-    with pytest.warns(QuantizationWarning, match="int8 ranges come from 99 embeddings"):
+    with pytest.warns(QuantizationWarning, match="int8 ranges come from 99 embeddings") as caught:
         quantize_embeddings(MANY[:99], "int8")
+    assert caught[0].filename == __file__
     for one in (MANY[0], MANY[:1]):
         with pytest.raises(InputError, match="one embedding has none"):
             quantize_embeddings(one, "uint8")
