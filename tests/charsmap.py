@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import struct
+import unicodedata
+from functools import cache
 
 BLOCK = 256  # of a node's own: no two nodes' children ever collide
 
@@ -41,3 +43,23 @@ def precompiled_json(mapping: dict[str, str]) -> dict[str, str]:
     """The normalizer of a tokenizer.json that applies the mapping."""
     text = base64.b64encode(charsmap(mapping)).decode("ascii")
     return {"type": "Precompiled", "precompiled_charsmap": text}
+
+
+@cache
+def small_map() -> bytes:
+    """A character map in the manner of nmt_nfkc's: single characters, what they decompose to, and
+    two keys that begin alike.
+    """
+    spaces = "\t\n\r\u00a0\u1680\u2000\u2003\u2028\u202f\u3000\ufeff"
+    mapping = {chr(point): "" for point in [*range(1, 9), *range(14, 32), 0x7F, 0xAD, 0x200B]}
+    mapping |= dict.fromkeys(spaces, " ")
+    points = [*range(0xA1, 0x250), *range(0x2100, 0x2190), *range(0x2460, 0x2480),
+              *range(0xFB00, 0xFB07), *range(0xFF01, 0xFF60), 0x0E33, 0x0958, 0xFDFA]  # fmt: skip
+    for char in map(chr, points):
+        form = unicodedata.normalize("NFKC", char)
+        parts = unicodedata.normalize("NFD", char)
+        if form != char:
+            mapping[char] = form
+        elif parts != char:
+            mapping[parts] = char
+    return charsmap(mapping | {"\u0340": "\u0300", "\u0340\u0301": "x"})

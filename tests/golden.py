@@ -25,7 +25,7 @@ class Golden:
         self.made_by = metadata.pop("made_by")
         self.facts = {key: json.loads(value) for key, value in metadata.items()}
 
-    def sequences(self) -> list[list[int]]:
-        """The token ids, one list a text."""
-        cuts = np.cumsum(self.arrays["lengths"])[:-1]
-        return [ids.tolist() for ids in np.split(self.arrays["input_ids"], cuts)]
+    def sequences(self, prefix: str = "") -> list[list[int]]:
+        """The token ids, one list a text; ``prefix`` is that of their names."""
+        cuts = np.cumsum(self.arrays[f"{prefix}lengths"])[:-1]
+        return [ids.tolist() for ids in np.split(self.arrays[f"{prefix}input_ids"], cuts)]

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 from golden import Golden
-from models.build import build
-from models.published import CROSS_ENCODERS
+from models.build import build, built
+from models.published import CROSS_ENCODERS, MULTILINGUAL_RERANKERS
+from models.unigram import words_of
 from places import DATA
 
 import gtenp
@@ -20,12 +21,14 @@ PAIRS = [(first, second) for first in TEXTS for second in TEXTS]
 MODELS = {model.name.rpartition("/")[2]: model for model in CROSS_ENCODERS}
 SCORES = {name: GOLDEN.arrays[f"{name}.scores"] for name in MODELS}
 RERANKER = "ms-marco-MiniLM-L6-v2"
+MULTILINGUAL = [model.name.rpartition("/")[2] for model in MULTILINGUAL_RERANKERS]
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     parent = tmp_path_factory.mktemp("cross-encoders")
-    return {name: build(model, parent, WORDS) for name, model in MODELS.items()}
+    every = (*CROSS_ENCODERS, *MULTILINGUAL_RERANKERS)
+    return {model.name.rpartition("/")[2]: build(model, parent, WORDS) for model in every}
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +54,29 @@ def test_scores_are_those_of_sentence_transformers(name, folders):
     assert found.dtype == np.float32
     assert found.shape == SCORES[name].shape
     assert np.abs(found - SCORES[name]).max() <= 1e-5
+
+
+@pytest.mark.parametrize("name", MULTILINGUAL)
+def test_scores_in_other_languages_are_those_of_sentence_transformers(name, folders):
+    golden = Golden("multilingual")
+    model, texts = CrossEncoder(folders[name]), golden.facts["paired"]
+    pairs = [(first, second) for first in texts for second in texts]
+    pairs.append((texts[0], words_of(model.max_seq_length)))  # which is cut
+    ids = model.tokenizer(*map(list, zip(*pairs, strict=True)), truncation=True)["input_ids"]
+    assert ids == golden.sequences(f"{name}.")
+    assert (model.activation, model.num_labels) == ("Sigmoid", 1)
+    scores, logits = model.predict(pairs), model.predict(pairs, activation_fn=lambda x: x)
+    assert np.abs(scores - golden.arrays[f"{name}.scores"]).max() <= 1e-6
+    assert np.abs(logits - golden.arrays[f"{name}.logits"]).max() <= 1e-5
+
+
+@pytest.mark.parametrize("name", MULTILINGUAL)
+def test_a_pair_for_xlm_roberta_has_two_ends_between_its_texts_and_one_type(name, folders):
+    tokenizer = CrossEncoder(folders[name]).tokenizer
+    (first,), (second,) = tokenizer(["quick"])["input_ids"], tokenizer(["fox"])["input_ids"]
+    pair = tokenizer(["quick"], ["fox"], return_token_type_ids=True)
+    assert pair["input_ids"][0] == [0, *first[1:-1], 2, 2, *second[1:-1], 2]
+    assert set(pair["token_type_ids"][0]) == {0}
 
 
 def test_the_files_say_whether_scores_are_logits_or_go_through_a_sigmoid(folders):
@@ -185,12 +211,14 @@ def test_what_is_no_pair_of_texts_is_refused_with_its_place(reranker, inputs, me
         reranker.predict(inputs)
 
 
-def test_an_embedders_folder_is_refused_with_a_pointer_to_embedder():
+@pytest.mark.parametrize("name", ["tiny", "bge-m3"])
+def test_an_embedders_folder_is_refused_with_a_pointer_to_embedder(name, tmp_path):
+    folder = DATA / "tiny" if name == "tiny" else built(name, tmp_path)
     with pytest.raises(UnsupportedModelError, match=r"no cross-encoder; gtenp\.Embedder opens"):
-        CrossEncoder(DATA / "tiny")
+        CrossEncoder(folder)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*MODELS, *MULTILINGUAL])
 def test_embedder_refuses_a_cross_encoder_with_a_pointer_to_it(name, folders):
     with pytest.raises(UnsupportedModelError, match=r"gtenp\.CrossEncoder and `gtenp rerank` open"):
         Embedder(folders[name])

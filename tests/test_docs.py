@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from models.published import PUBLISHED
+from models.published import CROSS_ENCODERS, MULTILINGUAL, MULTILINGUAL_RERANKERS, PUBLISHED
 from places import ROOT
 
 README = ROOT / "README.md"
@@ -81,8 +81,15 @@ def test_each_published_model_has_its_row_and_the_row_its_test():
         PAGES["docs/models.md"],
         re.MULTILINE,
     )
-    names = [model.name.rpartition("/")[2] for model in PUBLISHED]
+    published = [model.name for model in (*PUBLISHED, *MULTILINGUAL) if "/" in model.name]
+    names = [name.rpartition("/")[2] for name in published]
     assert sorted(rows) == sorted((name, name) for name in names)
+
+
+def test_each_published_reranker_has_its_row_and_the_row_its_test():
+    rows = re.findall(r"^\| (\S+/\S+) \|.*\| `-k (\S+)` \|$", PAGES["docs/models.md"], re.MULTILINE)
+    published = [m.name for m in (*CROSS_ENCODERS, *MULTILINGUAL_RERANKERS) if "/" in m.name]
+    assert sorted(rows) == sorted((name, name.rpartition("/")[2]) for name in published)
 
 
 def test_the_readmes_table_of_speed_is_a_part_of_the_longer_one():

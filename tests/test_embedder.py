@@ -302,7 +302,12 @@ def test_an_unknown_prompt_name_is_told_which_there_are(prompted):
 
 @pytest.mark.parametrize(
     "name",
-    ["e5-small-v2", "e5-large", "models--intfloat--e5-base-v2/snapshots/" + "0" * 40],
+    [
+        "e5-small-v2",
+        "e5-large",
+        "multilingual-e5-small",
+        "models--intfloat--e5-base-v2/snapshots/" + "0" * 40,
+    ],
 )
 def test_e5_folders_have_their_prompts_by_their_name(sentence_tiny, name):
     folder = sentence_tiny.parent / name
@@ -321,7 +326,9 @@ def test_a_pulled_e5_has_its_prompts_whatever_the_folder_is_called(sentence_tiny
     assert Embedder(sentence_tiny).prompts["query"] == "query: "
 
 
-@pytest.mark.parametrize("name", ["multilingual-e5-small", "e5-small-v2-finetuned", "my-e5-base"])
+@pytest.mark.parametrize(
+    "name", ["multilingual-e5-large-instruct", "e5-small-v2-finetuned", "my-e5-base"]
+)
 def test_other_names_bring_no_prompts(sentence_tiny, name):
     assert Embedder(sentence_tiny.rename(sentence_tiny.parent / name)).prompts == {}
 

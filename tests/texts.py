@@ -11,6 +11,22 @@ CARD = [
     "sorting algorithms",
 ]
 
+# Of many languages, and few: what the tests' Unigram vocabularies are made of.
+SENTENCES = [
+    "The quick brown fox jumps over the lazy dog; is it unaffable?",
+    "Embeddings are vectors, and the embedding of a text is the mean of its tokens.",
+    "Der schnelle braune Fuchs springt über den faulen Hund, heißt es.",
+    "Le vif renard brun saute par-dessus le chien paresseux à l'été.",
+    "Быстрая коричневая лиса перепрыгивает через ленивую собаку.",
+    "敏捷的棕色狐狸跳过了懒狗。中国的首都是北京。",
+    "素早い茶色の狐がのろまな犬を飛び越える。",
+    "빠른 갈색 여우가 게으른 개를 뛰어넘는다.",
+    "สุนัขจิ้งจอกสีน้ำตาลกระโดดข้ามสุนัขขี้เกียจ",
+    "तेज भूरी लोमड़ी आलसी कुत्ते के ऊपर कूदती है।",
+    "الثعلب البني السريع يقفز فوق الكلب الكسول.",
+    "a b c d e f g h i x y z 0123456789 1 2 3 ...",
+]
+
 _STYLES = [
     "",
     " ",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import random
-import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from charsmap import charsmap
+from charsmap import small_map
+from texts import SENTENCES
 from tokenizers import (
     AddedToken,
     Regex,
@@ -29,41 +29,6 @@ NAMES = {
     "bos_token": "<s>", "eos_token": "</s>", "sep_token": "</s>", "cls_token": "<s>",
     "unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>",
 }  # fmt: skip
-
-SENTENCES = [
-    "The quick brown fox jumps over the lazy dog; is it unaffable?",
-    "Embeddings are vectors, and the embedding of a text is the mean of its tokens.",
-    "Der schnelle braune Fuchs springt über den faulen Hund, heißt es.",
-    "Le vif renard brun saute par-dessus le chien paresseux à l'été.",
-    "Быстрая коричневая лиса перепрыгивает через ленивую собаку.",
-    "敏捷的棕色狐狸跳过了懒狗。中国的首都是北京。",
-    "素早い茶色の狐がのろまな犬を飛び越える。",
-    "빠른 갈색 여우가 게으른 개를 뛰어넘는다.",
-    "สุนัขจิ้งจอกสีน้ำตาลกระโดดข้ามสุนัขขี้เกียจ",
-    "तेज भूरी लोमड़ी आलसी कुत्ते के ऊपर कूदती है।",
-    "الثعلب البني السريع يقفز فوق الكلب الكسول.",
-    "a b c d e f g h i x y z 0123456789 1 2 3 ...",
-]
-
-
-@cache
-def small_map() -> bytes:
-    """A character map in the manner of nmt_nfkc's: single characters, what they decompose to, and
-    two keys that begin alike.
-    """
-    spaces = "\t\n\r\u00a0\u1680\u2000\u2003\u2028\u202f\u3000\ufeff"
-    mapping = {chr(point): "" for point in [*range(1, 9), *range(14, 32), 0x7F, 0xAD, 0x200B]}
-    mapping |= dict.fromkeys(spaces, " ")
-    points = [*range(0xA1, 0x250), *range(0x2100, 0x2190), *range(0x2460, 0x2480),
-              *range(0xFB00, 0xFB07), *range(0xFF01, 0xFF60), 0x0E33, 0x0958, 0xFDFA]  # fmt: skip
-    for char in map(chr, points):
-        form = unicodedata.normalize("NFKC", char)
-        parts = unicodedata.normalize("NFD", char)
-        if form != char:
-            mapping[char] = form
-        elif parts != char:
-            mapping[parts] = char
-    return charsmap(mapping | {"\u0340": "\u0300", "\u0340\u0301": "x"})
 
 
 @cache

@@ -9,6 +9,8 @@ Each file is a .safetensors whose metadata says which versions made it, from whi
   families.safetensors   a small encoder and classifier of each family, from token ids
   cross-encoders.safetensors, models.safetensors
                          the folders of tests/models, by sentence-transformers
+  multilingual.safetensors
+                         those of them with XLM-R's tokenizer, which wants sentencepiece installed
   calls.safetensors      all-MiniLM-L6-v2: further methods of transformers' tokenizer and model
   pickled.safetensors    what torch.save wrote to pickled.bin: each dtype, and views of all kinds
 Nothing of gtenp is imported: what these files say is the other side's word.
@@ -20,6 +22,7 @@ import copy
 import hashlib
 import json
 import platform
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -33,7 +36,12 @@ import transformers
 from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_torch
 from sentence_transformers import CrossEncoder, SentenceTransformer
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertModel
+from transformers import (
+    AutoModel,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertModel,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "tests" / "data"
@@ -41,9 +49,17 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from models.build import build  # noqa: E402
 from models.families import FAMILIES, write_family  # noqa: E402
-from models.published import CROSS_ENCODERS, FORMS, PUBLISHED, Model  # noqa: E402
+from models.published import (  # noqa: E402
+    CROSS_ENCODERS,
+    FORMS,
+    MULTILINGUAL,
+    MULTILINGUAL_RERANKERS,
+    PUBLISHED,
+    Model,
+)
+from models.unigram import words_of  # noqa: E402
 from random_model import GTE_SMALL, TINY, write_model  # noqa: E402
-from texts import CARD, golden_texts  # noqa: E402
+from texts import CARD, SENTENCES, golden_texts  # noqa: E402
 
 VERSIONS = ", ".join(
     f"{name} {version}"
@@ -89,6 +105,12 @@ def load_model(folder: Path, dtype: torch.dtype) -> BertModel:
         folder, dtype=torch.float32, attn_implementation="eager", add_pooling_layer=False
     )
     return model.to(dtype).eval()
+
+
+def load_encoder(folder: Path, dtype: torch.dtype) -> Any:
+    """The encoder of any family, without a head, in eager attention."""
+    options = {"dtype": torch.float32, "attn_implementation": "eager"}
+    return AutoModel.from_pretrained(folder, **options).to(dtype).eval()
 
 
 @torch.no_grad()
@@ -172,16 +194,26 @@ MODEL_TEXTS = [
 ]
 
 
+def sentence_model(folder: Path, dtype: torch.dtype | None) -> SentenceTransformer:
+    options = {} if dtype is None else {"dtype": dtype}
+    return SentenceTransformer(
+        str(folder), device="cpu", model_kwargs=options, local_files_only=True
+    )
+
+
+def cross_encoder(folder: Path) -> CrossEncoder:
+    return CrossEncoder(str(folder), device="cpu", model_kwargs={"dtype": torch.float32})
+
+
 def sentence_embeddings(
     model: Model, folder: Path, texts: list[str], dtype: torch.dtype | None = torch.float32
 ) -> dict[str, np.ndarray]:
     """What sentence-transformers makes of a folder: the arrays of its three ways to encode."""
-    options = {} if dtype is None else {"dtype": dtype}
-    theirs = SentenceTransformer(
-        str(folder), device="cpu", model_kwargs=options, local_files_only=True
-    )
+    theirs = sentence_model(folder, dtype)
     prompts = {"encode_query": "query: ", "encode_document": "passage: "}
-    if model.name.startswith("intfloat/e5-"):  # their cards ask for these, their files don't
+    if re.match(
+        "intfloat/(multilingual-)?e5-", model.name
+    ):  # their cards ask for these, their files don't
         by_prompt = {task: theirs.encode(texts, prompt=text) for task, text in prompts.items()}
         return {"encode": theirs.encode(texts), **by_prompt}
     return {task: getattr(theirs, task)(texts) for task in ("encode", *prompts)}
@@ -368,15 +400,75 @@ def make_cross_encoders() -> None:
     for model in CROSS_ENCODERS:
         with tempfile.TemporaryDirectory() as temporary:
             folder = build(model, Path(temporary), tiny_vocabulary())
-            options = {"dtype": torch.float32}
-            theirs = CrossEncoder(str(folder), device="cpu", model_kwargs=options)
-            arrays[f"{folder.name}.scores"] = theirs.predict(pairs)
+            arrays[f"{folder.name}.scores"] = cross_encoder(folder).predict(pairs)
     write("cross-encoders", arrays, texts=MODEL_TEXTS)
+
+
+# Of many languages; with special tokens in the text, which a model of RoBERTa's kind does not count
+# where they are <pad>; without a token; of spaces and characters that the map changes; too long for
+# some of the models.
+MULTILINGUAL_TEXTS = [
+    *SENTENCES,
+    "hello <pad> world",
+    "<pad>",
+    "<pad><pad> The quick <pad>brown fox",
+    "",
+    "ﬁ é\x85 <mask>x</s> ",
+    "  two  spaces　and\tmore\n",
+    f"{SENTENCES[0]} {SENTENCES[2]} " * 12,
+]
+TRACED = (0, 5, 12, 14, 16)  # of these, every hidden state
+
+
+@torch.no_grad()
+def make_multilingual() -> None:
+    """The folders with XLM-R's tokenizer: ids, vectors, hidden states, and the longest text."""
+    arrays = {}
+    for model in MULTILINGUAL:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = build(model, Path(temporary), [])
+            name, theirs = folder.name, sentence_model(folder, torch.float32)
+            ids = theirs.tokenizer(MULTILINGUAL_TEXTS)["input_ids"]
+            arrays |= {f"{name}.{key}": array for key, array in packed(ids).items()}
+            found = sentence_embeddings(model, folder, MULTILINGUAL_TEXTS)
+            arrays |= {f"{name}.{task}": array for task, array in found.items()}
+            encoder = load_encoder(folder, torch.float32)
+            for number in TRACED:
+                arrays[f"{name}.hidden_states.{number}"] = hidden_states(encoder, ids[number])
+            arrays[f"{name}.longest"] = embedding_of_the_longest(theirs, encoder.config)
+    texts = MULTILINGUAL_TEXTS[::2]
+    for model in MULTILINGUAL_RERANKERS:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = build(model, Path(temporary), [])
+            name, theirs = folder.name, cross_encoder(folder)
+            pairs = [(first, second) for first in texts for second in texts]
+            pairs.append((texts[0], words_of(theirs.max_length)))
+            ids = theirs.tokenizer(*zip(*pairs, strict=True), truncation=True)["input_ids"]
+            arrays |= {f"{name}.{key}": array for key, array in packed(ids).items()}
+            alone = {"batch_size": 1}  # else all are padded to the longest
+            arrays[f"{name}.scores"] = theirs.predict(pairs, **alone)
+            identity = torch.nn.Identity()
+            arrays[f"{name}.logits"] = theirs.predict(pairs, activation_fn=identity, **alone)
+    write("multilingual", arrays, texts=MULTILINGUAL_TEXTS, traced=TRACED, paired=texts)
+
+
+def embedding_of_the_longest(model: SentenceTransformer, config: Any) -> np.ndarray:
+    """The vector of a text of as many tokens as there are positions, and that of one token more,
+    which is cut and so the same.
+    """
+    first = 0 if config.model_type == "bert" else config.pad_token_id + 1
+    model.max_seq_length = most = config.max_position_embeddings - first
+    texts = [words_of(most), words_of(most + 1)]
+    assert [len(ids) for ids in model.tokenizer(texts)["input_ids"]] == [most, most + 1]
+    exact, cut = (model.encode([text])[0] for text in texts)
+    np.testing.assert_array_equal(exact, cut)
+    return exact
 
 
 if __name__ == "__main__":
     make_families()
     make_cross_encoders()
+    make_multilingual()
     make_pickles()
     make_models()
     make_tiny()

@@ -3,7 +3,9 @@
 usage: python tools/parity.py MINILM_FOLDER [SEED]
 
 For each folder of tests/models it prints the largest difference of the embeddings from those of
-sentence-transformers, before and after save_pretrained; for quantize_embeddings, whether all bytes
+sentence-transformers, before and after save_pretrained; for each cross-encoder, that of the logits
+and of the scores; for each family, and each folder with XLM-R's tokenizer, that of the hidden
+states in float32 and in float64; for quantize_embeddings, whether all bytes
 are equal; whether what torch.save writes converts to the same bits. For all-MiniLM-L6-v2 and for
 gte-small's shape with random weights it prints, level by level, the largest and the mean absolute
 difference of the hidden states: gtenp's float32 encoder against transformers' float32, and
@@ -25,13 +27,18 @@ import sentence_transformers
 import torch
 import transformers
 from safetensors.torch import load_file
+from transformers import AutoTokenizer
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
 
 from make_goldens import (  # noqa: E402
     DTYPES,
+    MULTILINGUAL_TEXTS,
+    cross_encoder,
+    family_ids,
     hidden_states,
+    load_encoder,
     load_model,
     load_tokenizer,
     sentence_embeddings,
@@ -39,20 +46,30 @@ from make_goldens import (  # noqa: E402
     views,
 )
 from models.build import build  # noqa: E402
-from models.published import FORMS, PUBLISHED  # noqa: E402
+from models.families import FAMILIES, write_family  # noqa: E402
+from models.published import (  # noqa: E402
+    CROSS_ENCODERS,
+    FORMS,
+    MULTILINGUAL,
+    MULTILINGUAL_RERANKERS,
+    PUBLISHED,
+)
+from models.unigram import words_of  # noqa: E402
 from random_model import GTE_SMALL, write_model, write_sentence_files  # noqa: E402
 from texts import golden_texts, paragraph  # noqa: E402
 
-from gtenp import Embedder, quantize_embeddings, reference  # noqa: E402
+from gtenp import CrossEncoder, Embedder, quantize_embeddings, reference  # noqa: E402
 from gtenp.engine.batch import pack  # noqa: E402
 from gtenp.engine.encoder import Encoder  # noqa: E402
 from gtenp.model_files.checkpoint import astype  # noqa: E402
-from gtenp.model_files.model import load_weights  # noqa: E402
+from gtenp.model_files.model import load_weights, read_config  # noqa: E402
 from gtenp.model_files.pickled import convert  # noqa: E402
+from gtenp.reference import variations  # noqa: E402
 
 FLOAT32_TOLERANCE = 2e-5
 FLOAT64_TOLERANCE = 1e-10
 EMBEDDING_TOLERANCE = 1e-6
+SCORE_TOLERANCE = 2e-6  # of logits above 1, a share of the largest
 
 
 def random_texts(rng: random.Random) -> list[str]:
@@ -125,12 +142,17 @@ def compare(title: str, folder: Path, texts: list[str]) -> bool:
     )
 
 
+def relative(found: np.ndarray, expected: np.ndarray) -> float:
+    """The largest difference, in units of the largest value or of 1."""
+    return float(np.abs(found - expected).max() / max(1, np.abs(expected).max()))
+
+
 def compare_folders(texts: list[str]) -> bool:
     """Print a line for each folder of tests/models; True where every tolerance holds."""
     print(f"\nfolders of tests/models: {len(texts)} texts, three ways to encode")
     print("                                         as built       saved")
     worst = 0.0
-    for model in (*PUBLISHED, *FORMS):
+    for model in (*PUBLISHED, *FORMS, *MULTILINGUAL):
         with tempfile.TemporaryDirectory() as temporary:
             folder = build(model, Path(temporary), tiny_vocabulary())
             embedder = Embedder(folder)
@@ -141,15 +163,75 @@ def compare_folders(texts: list[str]) -> bool:
             saved = sentence_embeddings(plain, Path(temporary, "saved"), texts, dtype=None)
         ours = {task: getattr(embedder, task)(texts, truncate="silent") for task in theirs}
         differences = [
-            max(
-                float(np.abs(ours[task] - expected[task]).max() / max(1, np.abs(ours[task]).max()))
-                for task in ours
-            )
+            max(relative(ours[task], expected[task]) for task in ours)
             for expected in (theirs, saved)
         ]
         worst = max(worst, *differences)
         print(f"{folder.name:38}{differences[0]:11.2e} {differences[1]:11.2e}")
     return worst <= EMBEDDING_TOLERANCE
+
+
+def compare_cross_encoders(texts: list[str]) -> bool:
+    """Print a line for each reranker of tests/models; True where logits and scores are theirs."""
+    pairs = [(first, second) for first in texts[::4] for second in texts]
+    print(f"\ncross-encoders: {len(pairs)} pairs                   logits      scores")
+    worst = 0.0
+    for model in (*CROSS_ENCODERS, *MULTILINGUAL_RERANKERS):
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = build(model, Path(temporary), tiny_vocabulary())
+            ours, theirs = CrossEncoder(folder), cross_encoder(folder)
+            longest = [(texts[0], words_of(ours.max_seq_length + 9))]  # no others padded to it
+            differences = [
+                max(
+                    relative(
+                        ours.predict(asked, activation_fn=mine),
+                        theirs.predict(asked, activation_fn=their_own),
+                    )
+                    for asked in (pairs, longest)
+                )
+                for mine, their_own in ((lambda x: x, torch.nn.Identity()), (None, None))
+            ]
+        worst = max(worst, *differences)
+        print(f"{folder.name:38}{differences[0]:11.2e} {differences[1]:11.2e}")
+    return worst <= SCORE_TOLERANCE
+
+
+def compare_families(rng: np.random.Generator) -> bool:
+    """Print a line for each family and each folder with XLM-R's tokenizer; True where the hidden
+    states of random tokens, padding among them, are within tolerance at every level.
+    """
+    print("\nhidden states, all levels                float32     float64")
+    within = True
+    for config in FAMILIES:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = write_family(Path(temporary), config)
+            within &= compare_states(config["model_type"], folder, family_ids(rng, config))
+    for model in MULTILINGUAL:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = build(model, Path(temporary), [])
+            tokenizer, most = AutoTokenizer.from_pretrained(folder), 512
+            texts = [*MULTILINGUAL_TEXTS, words_of(most)]
+            ids = tokenizer(texts, truncation=True, max_length=most)["input_ids"]
+            within &= compare_states(folder.name, folder, ids)
+    return within
+
+
+def compare_states(title: str, folder: Path, rows: list[list[int]]) -> bool:
+    """Print one line of ``compare_families``."""
+    config = read_config(folder)
+    weights = load_weights(folder, config)
+    encoder, doubles = Encoder(weights, config), astype(weights, np.float64)
+    single, double = load_encoder(folder, torch.float32), load_encoder(folder, torch.float64)
+    float32 = float64 = 0.0
+    for row in rows:
+        batch = pack([row], arithmetic=config.arithmetic)
+        ours = np.stack(list(encoder.hidden_states(batch)))
+        float32 = max(float32, np.abs(ours - hidden_states(single, row)).max())
+        trace = variations.forward(doubles, config, batch.input_ids)
+        ours = np.stack(trace.hidden_states)
+        float64 = max(float64, np.abs(ours - hidden_states(double, row)).max())
+    print(f"{title:38}{float32:11.2e} {float64:11.2e}")
+    return float32 <= FLOAT32_TOLERANCE and float64 <= FLOAT64_TOLERANCE
 
 
 def compare_quantization(rng: np.random.Generator) -> bool:
@@ -213,9 +295,16 @@ def main(minilm: str, seed: str | None = None) -> int:
         f"seed {chosen}, torch {torch.__version__}, transformers {transformers.__version__}, "
         f"sentence-transformers {sentence_transformers.__version__}"
     )
+    transformers.utils.logging.set_verbosity_error()  # of heads that are left aside
     rng = random.Random(chosen)
     texts = random_texts(rng)
-    folders = [compare_folders(texts[::8]), compare_quantization(np.random.default_rng(chosen))]
+    numbers = np.random.default_rng(chosen)
+    folders = [
+        compare_folders([*texts[::8], *MULTILINGUAL_TEXTS]),
+        compare_cross_encoders([*texts[::16], *MULTILINGUAL_TEXTS[::2]]),
+        compare_families(numbers),
+        compare_quantization(numbers),
+    ]
     with tempfile.TemporaryDirectory() as temporary:
         folders.append(compare_pickles(Path(temporary)))
         words = (ROOT / "tests/data/vocab-uncased.txt").read_text(encoding="utf-8").splitlines()

@@ -42,9 +42,18 @@ KNOWN = (
     "sentence-transformers/LaBSE",
     "sentence-transformers/multi-qa-distilbert-cos-v1",
     "sentence-transformers/distiluse-base-multilingual-cased-v2",
+    "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2",
+    "sentence-transformers/paraphrase-multilingual-mpnet-base-v2",
+    "intfloat/multilingual-e5-small",
+    "intfloat/multilingual-e5-base",
+    "intfloat/multilingual-e5-large",
+    "BAAI/bge-m3",
+    "Snowflake/snowflake-arctic-embed-l-v2.0",
     "cross-encoder/ms-marco-MiniLM-L6-v2",
     "cross-encoder/ms-marco-MiniLM-L12-v2",
     "cross-encoder/ms-marco-TinyBERT-L2-v2",
+    "BAAI/bge-reranker-base",
+    "BAAI/bge-reranker-v2-m3",
 )
 
 _HUB_ID = re.compile(r"(?!.*(--|\.\.))\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)

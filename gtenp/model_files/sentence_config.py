@@ -372,7 +372,7 @@ def read_prompts(found: JsonObject) -> dict[str, Any]:
 
 # Models whose cards ask for prompts that their files don't state.
 _KNOWN_PROMPTS = {
-    r"e5-(small|base|large)(-v2)?": {
+    r"(multilingual-)?e5-(small|base|large)(-v2)?": {
         "query": "query: ",
         "document": "passage: ",
         "passage": "passage: ",

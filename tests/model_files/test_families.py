@@ -27,8 +27,7 @@ class Family:
         self.config = read_config(folder)
         self.weights = load_weights(folder, self.config)
         self.classifier = load_classifier(folder, self.config)
-        lengths = np.cumsum(GOLDEN.arrays[f"{name}.lengths"])[:-1]
-        self.rows = [row.tolist() for row in np.split(GOLDEN.arrays[f"{name}.input_ids"], lengths)]
+        self.rows = GOLDEN.sequences(f"{name}.")
         self.golden = lambda key: GOLDEN.arrays[f"{name}.{key}"]
 
 

@@ -1,8 +1,8 @@
 """Write a folder of a model's form: its settings as published, seeded random weights, few layers.
 
 What a smaller size does not change is kept: names, dtypes, modules, limits, prompts. Two layers of
-4 numbers a head stand for the published ones, and 150 words for the vocabulary; the half million
-of LaBSE are kept, for there their number is the point.
+4 numbers a head stand for the published ones, and 150 words or some 400 pieces for the vocabulary;
+the half million of LaBSE are kept, for there their number is the point.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from models.published import FORMS, PUBLISHED, Model
+from models import unigram
+from models.published import FORMS, MULTILINGUAL, PUBLISHED, Model
 from places import DATA
 from random_model import random_tensors
 from raw_safetensors import save_bfloat16
@@ -29,13 +30,18 @@ def build(model: Model, parent: Path, words: list[str]) -> Path:
     """The folder, under the model's own name."""
     folder = parent / model.name.rpartition("/")[2]
     folder.mkdir(parents=True)
-    if model.config["vocab_size"] > 100_000:
+    if model.unigram is None and model.config["vocab_size"] > 100_000:
         words = [*words, *(f"x{i}" for i in range(model.config["vocab_size"] - len(words)))]
-    config = shrunk(model.config, len(words))
+    rows = unigram.rows(model.config["vocab_size"]) if model.unigram else len(words)
+    config = shrunk(model.config, rows)
     seed = sum(model.name.encode())
     _write_weights(folder, model, config, seed)
     _write_json(folder / "config.json", config)
-    _write_tokenizer(folder, words, model.lowercase)
+    if model.unigram:
+        most = 8192 if config["max_position_embeddings"] > 8192 else 512
+        unigram.write_tokenizer(folder, model.unigram, model.tokenizer_class, most)
+    else:
+        _write_tokenizer(folder, words, model.lowercase)
     if model.defaults is not None:
         _write_json(folder / "config_sentence_transformers.json", model.defaults)
     if model.pooling is not None:
@@ -45,7 +51,7 @@ def build(model: Model, parent: Path, words: list[str]) -> Path:
 
 def built(name: str, parent: Path) -> Path:
     """The folder of the published model, or the form, of that short name, with tiny's words."""
-    (model,) = (m for m in (*PUBLISHED, *FORMS) if m.name.rpartition("/")[2] == name)
+    (model,) = (m for m in (*PUBLISHED, *FORMS, *MULTILINGUAL) if m.name.rpartition("/")[2] == name)
     return build(
         model, parent, (DATA / "tiny/vocab.txt").read_text(encoding="utf-8").split("\n")[:-1]
     )

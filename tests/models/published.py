@@ -1,4 +1,4 @@
-"""What the folders of well-known BERT embedding models say, and the forms that folders come in.
+"""What the folders of well-known embedding models say, and the forms that folders come in.
 
 Of each published model: config.json's keys that matter, the sentence-transformers files, the dtype
 of the weights. ``build.py`` writes a folder of the same form from them, smaller.
@@ -82,6 +82,10 @@ class Model:
     dense: dict[str, Any] = field(default_factory=dict)
     dtype: str = "float32"
     lowercase: bool = True
+    # Of a Unigram tokenizer: "older" or "newer" stages in tokenizer.json, or "pieces", which has
+    # sentencepiece.bpe.model alone; None: WordPiece.
+    unigram: str | None = None
+    tokenizer_class: str = "XLMRobertaTokenizer"
     # The form of the files
     tensor_names: str = "plain"  # or "prefixed", with heads, or "old": gamma and beta
     new_class_paths: bool = False
@@ -145,6 +149,47 @@ PUBLISHED = [
         dense={"bias": True, "activation_function": "torch.nn.modules.activation.Tanh"},
         lowercase=False,
     ),
+]
+
+# XLM-R's tokenizer, and its 250,002 pieces.
+_MINILM = {"vocab_size": 250037, "tokenizer_class": "XLMRobertaTokenizer"}
+_LONG = {"max_position_embeddings": 8194}
+
+MULTILINGUAL = [
+    Model(
+        "sentence-transformers/paraphrase-multilingual-MiniLM-L12-v2",
+        bert(384, 12, vocab_size=250037),
+        after=(),
+        transformer=_max(128),
+        unigram="older",
+        tokenizer_class="PreTrainedTokenizerFast",
+    ),
+    Model(
+        "sentence-transformers/paraphrase-multilingual-mpnet-base-v2",
+        xlm_roberta(768, 12),
+        after=(),
+        transformer=_max(128),
+        unigram="older",
+    ),
+    Model("intfloat/multilingual-e5-small", bert(384, 12, **_MINILM), unigram="older"),
+    Model("intfloat/multilingual-e5-base", xlm_roberta(768, 12), unigram="older"),
+    Model("intfloat/multilingual-e5-large", xlm_roberta(1024, 24), unigram="newer"),
+    Model(
+        "BAAI/bge-m3",
+        xlm_roberta(1024, 24, **_LONG),
+        CLS,
+        transformer=_max(8192),
+        unigram="newer",
+    ),
+    Model(
+        "Snowflake/snowflake-arctic-embed-l-v2.0",
+        xlm_roberta(1024, 24, **_LONG),
+        CLS,
+        transformer=_max(8192),
+        defaults={"prompts": {"query": "query: "}, "default_prompt_name": None},
+        unigram="newer",
+    ),
+    Model("pieces-alone", xlm_roberta(384, 2), unigram="pieces"),
 ]
 
 # One layer of the house each: no model in particular, but each form is in the wild.
@@ -282,5 +327,27 @@ CROSS_ENCODERS = [
         distilbert(2, architectures=["DistilBertForSequenceClassification"]),
         None,
         labels=2,
+    ),
+]
+
+_ONE_LABEL = {
+    "architectures": ["XLMRobertaForSequenceClassification"],
+    "id2label": {"0": "LABEL_0"},
+}
+
+MULTILINGUAL_RERANKERS = [
+    Model(
+        "BAAI/bge-reranker-base",
+        xlm_roberta(768, 12, **_ONE_LABEL),
+        None,
+        unigram="older",
+        labels=1,
+    ),
+    Model(
+        "BAAI/bge-reranker-v2-m3",
+        xlm_roberta(1024, 24, **_ONE_LABEL, **_LONG),
+        None,
+        unigram="newer",
+        labels=1,
     ),
 ]

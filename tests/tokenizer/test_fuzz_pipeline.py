@@ -11,8 +11,10 @@ import random
 import time
 from typing import TYPE_CHECKING, Any
 
+from charsmap import small_map
+from texts import SENTENCES
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, normalizers, pre_tokenizers
-from unigram_reference import SENTENCES, SPECIAL, assemble, assert_equal, ours, small_map, xlmr
+from unigram_reference import SPECIAL, assemble, assert_equal, ours, xlmr
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from code_points import EVERY, assert_equal_everywhere
+from texts import SENTENCES
 from tokenizer_options import cases, options_are_equal
-from unigram_reference import SENTENCES, assert_equal
+from unigram_reference import assert_equal
 
 from gtenp import Tokenizer
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from texts import SENTENCES
 from tokenizer_options import cases, options_are_equal
-from unigram_reference import KINDS, SENTENCES, assert_equal, ours, trained, xlmr
+from unigram_reference import KINDS, assert_equal, ours, trained, xlmr
 
 from gtenp import BertModel, Embedder
 from gtenp.errors import InputError, ModelFileError

@@ -8,8 +8,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from charsmap import small_map
 from sentencepiece_file import model_file
-from unigram_reference import NAMES, small_map, trained, xlmr
+from unigram_reference import NAMES, trained, xlmr
 
 from gtenp import Tokenizer
 from gtenp.errors import ModelFileError, UnsupportedModelError
