@@ -1,0 +1,61 @@
+"""Where the server listens: an address and a port, or a socket in the file system."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+from typing import TYPE_CHECKING
+
+from gtenp.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_BACKLOG = 2048  # connections that wait to be accepted
+
+
+def listen(host: str, port: int, uds: Path | None) -> socket.socket:
+    """A socket that listens; port 0 takes a free one. OSError where it can't be had, and
+    InputError where another server listens at ``uds`` or something else stands there.
+    """
+    if uds is None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        try:
+            return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        except OSError as error:
+            error.filename = f"{host}:{port}"
+            raise
+    _clear(uds)
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        listener.bind(str(uds))
+    except OSError as error:
+        listener.close()
+        error.filename = str(uds)
+        raise
+    listener.listen(_BACKLOG)
+    return listener
+
+
+def _clear(uds: Path) -> None:
+    """Remove a socket that a server left behind which was killed."""
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISSOCK(os.stat(uds).st_mode):
+            raise InputError(f"{uds}: is there and no socket; name another place for --uds")
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(uds))
+            except ConnectionRefusedError:
+                os.unlink(uds)
+            else:
+                raise InputError(f"{uds}: another server listens there")
+
+
+def address(listener: socket.socket) -> str:
+    """What a client calls it."""
+    if listener.family == getattr(socket, "AF_UNIX", None):
+        return f"unix:{listener.getsockname()}"
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
