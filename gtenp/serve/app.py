@@ -135,25 +135,29 @@ def _pages(service: Service) -> list[Path]:
             )
         return HTMLResponse(content)
 
-    return [
-        Path("/", page),
-        Path("/docs", _telling(docs)),
-        Path("/openapi.json", _telling(description)),
-        Path("/explain", _telling(explain)),
-        Path("/metrics", metrics),
-        Path("/livez", live),
-        Path("/readyz", ready),
-        Path("/health", ready),
-        Path("/ping", ready),
-    ]
+    pages = {
+        "/": page,
+        "/docs": docs,
+        "/openapi.json": description,
+        "/explain": explain,
+        "/metrics": metrics,
+        "/livez": live,
+        "/readyz": ready,
+        "/health": ready,
+        "/ping": ready,
+    }
+    for path in pages:
+        service.metrics.register(path, [200])
+    return [Path(path, _recorded(path, answer)) for path, answer in pages.items()]
 
 
-def _telling(
-    answer: Callable[[Request], Awaitable[Response]],
+def _recorded(
+    path: str, answer: Callable[[Request], Awaitable[Response]]
 ) -> Callable[[Request], Awaitable[Response]]:
-    """The same, with what it raises told."""
+    """The same, under its path in the log, and with what it raises told."""
 
     async def respond(request: Request) -> Response:
+        request.scope["gtenp"].route = path
         try:
             return await answer(request)
         except RequestError as problem:

@@ -15,6 +15,9 @@ from gtenp.serve.metrics import GONE, Metrics
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+# Asked every few seconds by machines; their lines would bury the others.
+_UNLOGGED = ("/metrics", "/livez", "/readyz", "/health", "/ping")
+
 _ID = re.compile(r"[\w.:-]{1,128}", re.ASCII)
 
 
@@ -90,6 +93,8 @@ class Recorded:
             metrics.truncated.inc(record.truncated)
             metrics.queue_seconds.observe(record.queue_seconds)
             metrics.compute_seconds.observe(record.compute_seconds)
+        if record.route in _UNLOGGED:
+            return
         if self._log_format == "json":
             print(json.dumps(record.facts()), file=sys.stderr, flush=True)
         elif self._log_format == "text":

@@ -24,10 +24,13 @@ _KINDS = {
 class SchemaError(Exception):
     """A value is not what its schema wants; ``place`` leads to it."""
 
-    def __init__(self, place: Place, problem: str, *, empty: bool = False) -> None:
+    def __init__(
+        self, place: Place, problem: str, *, empty: bool = False, of_kind: bool = False
+    ) -> None:
         super().__init__(f"{written(place)} {problem}")
         self.place = place
         self.empty = empty  # a list that has nothing in it
+        self.of_kind = of_kind  # no value of that kind would have suited
 
 
 def check(schema: Schema, value: Any, place: Place = ()) -> None:
@@ -43,7 +46,7 @@ def check(schema: Schema, value: Any, place: Place = ()) -> None:
     found, wanted = _KINDS[type(value)], schema["type"]
     if found != wanted and not (found == "integer" and wanted == "number"):
         advice = schema.get("x-instead", {}).get(found, "")
-        raise SchemaError(place, f"is {_a(found)}, {_a(wanted)} was wanted{advice}")
+        raise SchemaError(place, f"is {_a(found)}, {_a(wanted)} was wanted{advice}", of_kind=True)
     if "enum" in schema and value not in schema["enum"]:
         known = ", ".join(schema["enum"]) or "none"
         raise SchemaError(place, f"is {value!r:.60}; there is {known}")
@@ -65,7 +68,7 @@ def _check_any(schemas: list[Schema], value: Any, place: Place) -> None:
         else:
             return
     # The one that got furthest is the one that was meant.
-    raise max(errors, key=lambda error: _order(error.place))
+    raise max(errors, key=lambda error: (_order(error.place), not error.of_kind))
 
 
 def _order(place: Place) -> list[tuple[int, str]]:

@@ -32,7 +32,7 @@ class _Server(uvicorn.Server):  # type: ignore[misc]
     then it still listens, so that /readyz can say that it is about to end.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, parent: int | None) -> None:
         from gtenp.serve.app import create_app
 
         super().__init__(
@@ -45,7 +45,7 @@ class _Server(uvicorn.Server):  # type: ignore[misc]
             )
         )
         self._service = service
-        self._parent = os.getppid()
+        self._parent = parent
 
     def handle_exit(self, sig: int, _: FrameType | None) -> None:
         if self._service.draining and sig == signal.SIGINT:  # Ctrl-C again
@@ -54,22 +54,30 @@ class _Server(uvicorn.Server):  # type: ignore[misc]
 
     async def on_tick(self, counter: int) -> bool:
         service = self._service
-        if os.getppid() != self._parent:  # it was killed, and this is its worker
+        if self._parent is not None and os.getppid() != self._parent:  # it was killed
             service.draining = True
         if service.failure or (service.draining and service.is_idle):
             self.should_exit = True
         return bool(await super().on_tick(counter))
 
 
-def run(listener: socket.socket, options: Options, load: Callable[[], Models]) -> None:
+def run(
+    listener: socket.socket,
+    options: Options,
+    load: Callable[[], Models],
+    parent: int | None = None,
+) -> None:
     """Serve until a signal comes and all requests under way are answered.
 
-    The errors are those of ``load``.
+    ``load`` goes on meanwhile; its errors are raised here. A worker's ``parent`` has loaded the
+    models already, and the worker ends with it.
     """
     from gtenp.serve.service import Service
 
     service = Service(options, load)
-    _Server(service).run(sockets=[listener])
+    if parent is not None:
+        service.load()
+    _Server(service, parent).run(sockets=[listener])
     if service.failure:
         raise service.failure
 
@@ -91,7 +99,8 @@ def run_workers(
     with tempfile.TemporaryDirectory(prefix="gtenp-metrics-") as folder:
         # Where the workers add up what they count; read when prometheus_client is imported.
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-        _Workers(lambda: run(listener, options, lambda: models), workers).run()
+        parent = os.getpid()
+        _Workers(lambda: run(listener, options, lambda: models, parent), workers).run()
 
 
 class _Workers:

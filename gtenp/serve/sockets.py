@@ -22,20 +22,24 @@ def listen(host: str, port: int, uds: Path | None) -> socket.socket:
     """
     if uds is None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        try:
-            return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-        except OSError as error:
-            error.filename = f"{host}:{port}"
-            raise
+        # asyncio sends at once, TCP_NODELAY, only where the protocol is named: an answer would wait
+        # 40 ms for the client's acknowledgement of its head.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        if os.name == "posix":  # a port that was just left may be taken again
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return _bound(listener, (host, port), f"{host}:{port}")
     _clear(uds)
-    listener = socket.socket(socket.AF_UNIX)
+    return _bound(socket.socket(socket.AF_UNIX), str(uds), str(uds))
+
+
+def _bound(listener: socket.socket, place: tuple[str, int] | str, name: str) -> socket.socket:
     try:
-        listener.bind(str(uds))
+        listener.bind(place)
+        listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        error.filename = str(uds)
+        error.filename = name
         raise
-    listener.listen(_BACKLOG)
     return listener
 
 
