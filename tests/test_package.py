@@ -45,9 +45,14 @@ FLOORS: dict[str, list[str]] = {
         "model_mistakes", "vector_mistakes", "precision", "diagnosis", "verify", "live",
     ],
     "explain": ["explain", "page", "heatmap"],
+    "serve": [
+        "options", "schema", "problem", "models", "route", "openai", "rerank", "tei", "edge",
+        "wire", "batcher", "metrics", "record", "service", "endpoint", "openapi", "app", "sockets",
+        "server",
+    ],
     "cli": [
         "streams", "options", "bench", "convert", "embed", "evaluate", "explain", "info", "pull",
-        "rerank", "similarity",
+        "rerank", "serve", "similarity",
         "tokenize", "trace", "verify",
     ],
 }  # fmt: skip

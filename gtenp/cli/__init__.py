@@ -19,6 +19,7 @@ from gtenp.cli.info import info
 from gtenp.cli.options import takes_texts
 from gtenp.cli.pull import pull
 from gtenp.cli.rerank import rerank
+from gtenp.cli.serve import serve
 from gtenp.cli.similarity import similarity
 from gtenp.cli.tokenize import tokenize
 from gtenp.cli.trace import trace
@@ -90,6 +91,7 @@ for _verb in (
     tokenize,
     explain,
     rerank,
+    serve,
     info,
     pull,
     convert,

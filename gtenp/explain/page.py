@@ -39,6 +39,12 @@ def write(target: Path | int, embedder: Embedder, model: str, texts: Sequence[st
 
     InputError where the texts are too long together for one page.
     """
+    with new_file(target) as file:
+        file.write(explained(embedder, model, texts))
+
+
+def explained(embedder: Embedder, model: str, texts: Sequence[str]) -> bytes:
+    """The page that ``write`` writes."""
     config = embedder.config
     lengths = [len(ids) for ids in embedder.token_ids(list(texts))]
     weights = sum(
@@ -49,10 +55,9 @@ def write(target: Path | int, embedder: Embedder, model: str, texts: Sequence[st
             f"texts of {' + '.join(map(str, lengths))} tokens have {weights:,} attention weights; "
             f"wanted at most {MAX_WEIGHTS:,} on a page: take fewer or shorter texts"
         )
-    with new_file(target) as file:
-        first, *others = explanations = explain(embedder, texts)
-        comparisons = [compare(embedder, first, other) for other in others]
-        file.write(page(model, embedder.similarity_fn_name, explanations, comparisons))
+    first, *others = explanations = explain(embedder, texts)
+    comparisons = [compare(embedder, first, other) for other in others]
+    return page(model, embedder.similarity_fn_name, explanations, comparisons)
 
 
 def page(

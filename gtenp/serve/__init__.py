@@ -1,0 +1,1 @@
+"""Vectors and scores over HTTP: ``gtenp serve``."""
