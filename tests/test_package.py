@@ -40,6 +40,7 @@ FLOORS: dict[str, list[str]] = {
     "bert": [],
     "torchlike": [],
     "measure": ["speed", "quality"],
+    "integrations": ["chroma", "langchain", "llama_index", "llm", "sklearn"],
     "verify": [
         "trace", "answers", "value_files", "compare", "case", "forms", "token_mistakes",
         "model_mistakes", "vector_mistakes", "precision", "diagnosis", "verify", "live",
