@@ -45,7 +45,7 @@ FLOORS: dict[str, list[str]] = {
         "trace", "answers", "value_files", "compare", "case", "forms", "token_mistakes",
         "model_mistakes", "vector_mistakes", "precision", "diagnosis", "verify", "live",
     ],
-    "explain": ["explain", "page", "heatmap"],
+    "explain": ["page", "explain", "page_file", "heatmap"],
     "cli": [
         "streams", "options", "bench", "convert", "embed", "evaluate", "explain", "info", "pull",
         "rerank", "similarity",

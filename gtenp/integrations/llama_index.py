@@ -14,7 +14,7 @@ class GtenpEmbedding(BaseEmbedding):
     _embedder: Embedder = PrivateAttr()
 
     def __init__(self, embedder: Embedder, embed_batch_size: int = 256) -> None:
-        super().__init__(model_name=embedder.folder.name, embed_batch_size=embed_batch_size)
+        super().__init__(model_name=embedder.name_or_path, embed_batch_size=embed_batch_size)
         self._embedder = embedder
 
     def _get_query_embedding(self, query: str) -> Any:
