@@ -10,6 +10,7 @@ in all. A layer so takes 8·S·H² for its four products H to H, 4·S²·H for t
 
 from __future__ import annotations
 
+import html
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +20,7 @@ import numpy as np
 
 from gtenp import reference
 from gtenp.engine.pooling import normalize, pool
+from gtenp.explain.page import page
 from gtenp.model_files.sentence_config import Dense, LayerNorm, Normalize
 from gtenp.reference import variations
 from gtenp.verify.trace import model_of, token_ids
@@ -81,6 +83,7 @@ class Explanation:
     sentence_stages: tuple[Stage, ...]
     vector: Array  # [H], or the part of it that the model keeps
     engine_seconds: float  # the whole way in the fast engine, tokenizer to vector
+    model: str  # its name
 
     @property
     def flops(self) -> int:
@@ -104,6 +107,12 @@ class Explanation:
     def attention(self) -> Array:
         """[L, A, S, S]: the rows look, the columns are looked at."""
         return np.stack([layer.attention for layer in self.trace.layers])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: its page in a frame, where neither disturbs the other."""
+        content = html.escape(page(self.model, "", [self], []).decode())
+        style = "width: 100%; height: 45em; border: 0"
+        return f'<iframe sandbox="allow-scripts" style="{style}" srcdoc="{content}"></iframe>'
 
 
 @dataclass(frozen=True)
@@ -149,6 +158,7 @@ def _explain_one(embedder: Embedder, model: Model, text: str, input_ids: Int) ->
         sentence_stages,
         sentence_stages[-1].value[: embedder.truncate_dim],
         engine_seconds,
+        embedder.name_or_path,
     )
 
 
