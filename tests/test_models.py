@@ -92,8 +92,15 @@ def test_what_marks_each_published_model_is_understood(name, embedder):
         assert (modes, heads) == (("cls",), ["dense 48 → 24, Tanh", "normalize"])
         assert embedder.config.vocab_size == 501_153
         assert not embedder.tokenizer.spec.lowercase
+    elif name == "multi-qa-mpnet-base-dot-v1":
+        assert (modes, heads, embedder.similarity_fn_name) == (("cls",), [], "dot")
     elif name.startswith(("paraphrase", "contriever")):
         assert (modes, heads) == (("mean",), [])
+    elif "-t5-" in name:
+        assert (modes, heads[1:]) == (("mean",), ["normalize"])
+        assert heads[0].startswith("dense ")
+        assert embedder.tokenizer.cls_token is None
+        assert embedder.tokenizer("")["input_ids"] == [embedder.tokenizer.vocab["</s>"]]
     elif name.startswith("distiluse"):
         assert (modes, heads) == (("mean",), ["dense 48 → 24, Tanh"])
     else:

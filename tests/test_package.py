@@ -21,7 +21,8 @@ FLOORS: dict[str, list[str]] = {
     "model_files": [
         "names", "config", "sentence_config", "contents", "model_cache", "folders",
         "package_index", "hub", "checkpoint", "pickled", "cross_encoder_config",
-        "families.bert", "families.roberta", "families.distilbert", "families", "model",
+        "families.bert", "families.roberta", "families.distilbert", "families.mpnet",
+        "families.t5", "families.bloom", "families", "model",
     ],
     "tokenizer": [
         "unicode_tables", "characters", "memory", "added_tokens", "template", "normalizer",
@@ -30,7 +31,7 @@ FLOORS: dict[str, list[str]] = {
         "sentencepiece_decoder", "stages", "files", "pipeline", "batch_encoding", "samples",
         "tokenizer",
     ],
-    "engine": ["batch", "parallel", "schedule", "kernels", "encoder", "pooling"],
+    "engine": ["batch", "parallel", "schedule", "kernels", "score_bias", "encoder", "pooling"],
     "reference": ["bert", "variations"],
     "similarity": [],
     "saving": [],
@@ -40,12 +41,11 @@ FLOORS: dict[str, list[str]] = {
     "bert": [],
     "torchlike": [],
     "measure": ["speed", "quality"],
-    "integrations": ["chroma", "langchain", "llama_index", "llm", "sklearn"],
     "verify": [
         "trace", "answers", "value_files", "compare", "case", "forms", "token_mistakes",
         "model_mistakes", "vector_mistakes", "precision", "diagnosis", "verify", "live",
     ],
-    "explain": ["page", "explain", "page_file", "heatmap"],
+    "explain": ["explain", "page", "heatmap"],
     "serve": [
         "options", "schema", "problem", "models", "route", "openai", "rerank", "tei", "edge",
         "wire", "batcher", "metrics", "record", "service", "endpoint", "openapi", "app", "sockets",

@@ -18,15 +18,21 @@ Nothing of gtenp is imported: what these files say is the other side's word.
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import dataclasses
 import hashlib
 import json
+import math
 import platform
 import re
 import sys
 import tempfile
+import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import sentence_transformers
@@ -38,17 +44,18 @@ from safetensors.torch import save_file as save_torch
 from sentence_transformers import CrossEncoder, SentenceTransformer
 from transformers import (
     AutoModel,
-    AutoModelForSequenceClassification,
     AutoTokenizer,
     BertModel,
 )
+from transformers.models.bloom import modeling_bloom
+from transformers.models.t5 import modeling_t5
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "tests" / "data"
 sys.path.insert(0, str(ROOT / "tests"))
 
 from models.build import build  # noqa: E402
-from models.families import FAMILIES, write_family  # noqa: E402
+from models.families import FAMILIES, has_classifier, write_family  # noqa: E402
 from models.published import (  # noqa: E402
     CROSS_ENCODERS,
     FORMS,
@@ -219,11 +226,18 @@ def sentence_embeddings(
     return {task: getattr(theirs, task)(texts) for task in ("encode", *prompts)}
 
 
+def readable(model: Model) -> Model:
+    """The same with a tokenizer.json where it has sentencepiece's file alone, for which
+    transformers wants a package that is not installed here.
+    """
+    return dataclasses.replace(model, pieces_alone=False)
+
+
 def make_models() -> None:
     arrays = {}
     for model in (*PUBLISHED, *FORMS):
         with tempfile.TemporaryDirectory() as temporary:
-            folder = build(model, Path(temporary), tiny_vocabulary())
+            folder = build(readable(model), Path(temporary), tiny_vocabulary())
             for task, embeddings in sentence_embeddings(model, folder, MODEL_TEXTS).items():
                 arrays[f"{folder.name}.{task}"] = embeddings
     write("models", arrays, texts=MODEL_TEXTS)
@@ -362,35 +376,77 @@ def make_pickles() -> None:
 def family_ids(rng: np.random.Generator, config: dict[str, Any]) -> list[list[int]]:
     """Texts of one token to as many as the model takes, with padding tokens inside two of them."""
     pad = config["pad_token_id"]
-    most = config["max_position_embeddings"] - (pad + 1 if config["model_type"] in ROBERTAS else 0)
+    most = config.get("max_position_embeddings", 300)
+    most -= pad + 1 if config["model_type"] in ROBERTAS else 0
     rows = [rng.integers(5, 100, size).tolist() for size in (1, 2, 9, 17, most)]
     rows[2][3] = rows[3][0] = rows[3][7] = rows[3][8] = pad
     return rows
 
 
-ROBERTAS = ("camembert", "roberta", "xlm-roberta")
+ROBERTAS = ("camembert", "mpnet", "roberta", "xlm-roberta")
+
+
+@contextlib.contextmanager
+def in_float64() -> Iterator[None]:
+    """T5's norm and BLOOM's slopes, softmax and GELU in the dtype of what they are given: the
+    code computes them in float32, and with a constant of 8 digits, whatever the model's dtype.
+    """
+    t5, bloom = modeling_t5.T5LayerNorm, modeling_bloom
+
+    def norm(self, x: torch.Tensor) -> torch.Tensor:
+        mean = x.pow(2).mean(-1, keepdim=True)
+        return self.weight * (x * torch.rsqrt(mean + self.variance_epsilon))
+
+    def slopes(heads: int, device: Any) -> torch.Tensor:
+        del device
+        power = 2 ** math.floor(math.log2(heads))
+        exponents = [-8 * i / power for i in range(1, power + 1)]
+        exponents += [-4 * (2 * i - 1) / power for i in range(1, heads - power + 1)]
+        return 2.0 ** torch.tensor(exponents, dtype=torch.float64)
+
+    def softmax(x: torch.Tensor, dim: int, dtype: torch.dtype) -> torch.Tensor:
+        del dtype
+        return torch.softmax(x, dim)
+
+    def gelu(x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.gelu(x, approximate="tanh")
+
+    functional = types.SimpleNamespace(**{**vars(bloom.F), "softmax": softmax})
+    with (
+        mock.patch.object(t5, "forward", norm),
+        mock.patch.object(bloom, "_get_alibi_slopes", slopes),
+        mock.patch.object(bloom, "F", functional),
+        mock.patch.object(bloom, "bloom_gelu_forward", gelu),
+    ):
+        yield
 
 
 @torch.no_grad()
 def make_families() -> None:
     """The encoder and the classifier of each family, apart from any tokenizer."""
     arrays = {}
-    for config in FAMILIES:
-        name = config["model_type"]
+    for name, config in FAMILIES.items():
         with tempfile.TemporaryDirectory() as temporary:
             folder = write_family(Path(temporary), config)
             options = {"dtype": torch.float32, "attn_implementation": "eager"}
-            model = AutoModelForSequenceClassification.from_pretrained(folder, **options).eval()
+            (architecture,) = config["architectures"]
+            model = getattr(transformers, architecture).from_pretrained(folder, **options).eval()
             rows = family_ids(np.random.default_rng(7), config)
-            encoder = model.base_model
+            classifies = has_classifier(config)
+            encoder = model.base_model if classifies else model
             arrays |= {f"{name}.{key}": array for key, array in packed(rows).items()}
             for number, row in enumerate(rows):
                 ids = torch.tensor([row])
                 arrays[f"{name}.hidden_states.{number}"] = encoder(ids)[0][0].numpy()
-                arrays[f"{name}.logits.{number}"] = model(ids).logits[0].numpy()
-            double, ids = model.to(torch.float64), torch.tensor([rows[3]])
-            arrays[f"{name}.hidden_states_float64"] = double.base_model(ids)[0][0].numpy()
-            arrays[f"{name}.logits_float64"] = double(ids).logits[0].numpy()
+                if classifies:
+                    arrays[f"{name}.logits.{number}"] = model(ids).logits[0].numpy()
+            model.to(torch.float64)
+            # The longest one where its distances count: there the table is read to its end.
+            ids = torch.tensor([rows[3] if classifies and name != "mpnet" else rows[4]])
+            with in_float64():
+                arrays[f"{name}.hidden_states_float64"] = encoder(ids)[0][0].numpy()
+                if classifies:
+                    arrays[f"{name}.logits_float64"] = model(ids).logits[0].numpy()
     write("families", arrays)
 
 

@@ -41,6 +41,7 @@ from make_goldens import (  # noqa: E402
     load_encoder,
     load_model,
     load_tokenizer,
+    readable,
     sentence_embeddings,
     tiny_vocabulary,
     views,
@@ -154,7 +155,7 @@ def compare_folders(texts: list[str]) -> bool:
     worst = 0.0
     for model in (*PUBLISHED, *FORMS, *MULTILINGUAL):
         with tempfile.TemporaryDirectory() as temporary:
-            folder = build(model, Path(temporary), tiny_vocabulary())
+            folder = build(readable(model), Path(temporary), tiny_vocabulary())
             embedder = Embedder(folder)
             embedder.save_pretrained(Path(temporary, "saved"))
             theirs = sentence_embeddings(model, folder, texts)

@@ -49,9 +49,9 @@ def explain(texts: tuple[str, ...], model: str, revision: str | None, html: Path
     from gtenp.explain.explain import explain as explain_texts
 
     if html is not None:
-        from gtenp.explain import page_file
+        from gtenp.explain import page as explain_page
 
-        page_file.write(destination(html), embedder, model, sentences)
+        explain_page.write(destination(html), embedder, model, sentences)
         if not is_stdout(html):
             click.echo(f"{html}: open it in a browser", err=True)
         return
@@ -67,13 +67,16 @@ def explain(texts: tuple[str, ...], model: str, revision: str | None, html: Path
 
 
 def _show_model(embedder: Embedder, model: str) -> None:
+    from gtenp.model_files.config import Arithmetic
+
     config = embedder.config
     click.echo(
         f"{_printable(model)}\n"
         f"L = {config.num_hidden_layers} layers, A = {config.num_attention_heads} heads "
         f"of D = {config.head_size}, H = {config.hidden_size}, F = {config.intermediate_size}"
     )
-    click.echo("The functions are gtenp/reference/bert.py's, the times its own in float32.")
+    source = "bert.py" if config.arithmetic == Arithmetic() else "bert.py's and variations.py"
+    click.echo(f"The functions are gtenp/reference/{source}'s, the times its own in float32.")
     click.echo("FLOPs are those of the matrix products: 2·m·k·n for [m, k] × [k, n].")
 
 

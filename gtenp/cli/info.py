@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gtenp.embedder import Embedder
+    from gtenp.model_files.config import BertConfig
 
 
 @click.command()
@@ -54,9 +55,11 @@ def _describe(model: str, revision: str | None) -> dict[str, Any]:
     """All that was understood of the model's folder, in the order of the data's way through it."""
     from gtenp.embedder import Embedder
     from gtenp.model_files.checkpoint import read_safetensors, weight_files
+    from gtenp.model_files.config import NO_LIMIT
 
     embedder = Embedder(model, revision=revision)
     config, sentence, spec = embedder.config, embedder.sentence_config, embedder.tokenizer.spec
+    words = f"WordPiece, {'uncased' if spec.lowercase else 'cased'}"
     paths = weight_files(embedder.transformer_folder)
     tensors = [t for path in paths for t in read_safetensors(path).values() if t.dtype.kind == "f"]
     return {
@@ -64,8 +67,10 @@ def _describe(model: str, revision: str | None) -> dict[str, Any]:
         "folder": str(embedder.folder),
         "licence": _licence(embedder.folder / "README.md"),
         "dimension": embedder.get_embedding_dimension(),
-        "max_seq_length": embedder.max_seq_length,
-        "tokenizer": f"WordPiece, {'uncased' if spec.lowercase else 'cased'}",
+        "max_seq_length": None if embedder.max_seq_length >= NO_LIMIT else embedder.max_seq_length,
+        "family": config.model_type,
+        "positions": _positions(config),
+        "tokenizer": "Unigram" if spec.stages else words,
         "vocabulary": config.vocab_size,
         "prompts": embedder.prompts,
         "default_prompt_name": embedder.default_prompt_name or "none",
@@ -84,6 +89,21 @@ def _describe(model: str, revision: str | None) -> dict[str, Any]:
         "ignored": list(embedder.ignored_tensors),
         "notes": list(_notes(embedder)),
     }
+
+
+def _positions(config: BertConfig) -> str:
+    """How a token's place enters."""
+    arithmetic = config.arithmetic
+    ways = []
+    if arithmetic.position_table:
+        ways.append(f"a table for {config.max_tokens} tokens")
+    if arithmetic.score_bias == "buckets":
+        ways.append("a number added to each score, by distance")
+    if arithmetic.score_bias == "alibi":
+        ways.append("scores fall with the distance (ALiBi)")
+    if arithmetic.causal:
+        ways.append("tokens look back alone")
+    return "; ".join(ways)
 
 
 def _notes(embedder: Embedder) -> Iterator[str]:

@@ -58,7 +58,8 @@ def similarity(
 
     embedder = Embedder(model, revision=revision)
     loaded = time.perf_counter()
-    scores = heatmap.heat_map(embedder, sentences).scores
+    embeddings = embedder.encode(sentences)
+    scores = embedder.similarity(embeddings, embeddings) * 100
     done = time.perf_counter()
 
     if png is not None:

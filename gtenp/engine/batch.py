@@ -60,7 +60,7 @@ def pack(
 
 
 def position_ids(input_ids: Int, cu_seqlens: Int, arithmetic: Arithmetic) -> Int:
-    """Each token's row of the position table: [T], [B + 1] -> [T].
+    """Each token's row of the position table: [T], [B + 1] -> [T]; all 0 where there is none.
 
     RoBERTa's begin behind its padding token's id, and a padding token in a text is not counted:
 
@@ -68,6 +68,8 @@ def position_ids(input_ids: Int, cu_seqlens: Int, arithmetic: Arithmetic) -> Int
     >>> position_ids(np.array([0, 7, 1, 8, 0, 2]), np.array([0, 4, 6]), roberta).tolist()
     [2, 3, 1, 4, 2, 3]
     """
+    if not arithmetic.position_table:
+        return np.zeros_like(input_ids)
     starts, lengths = cu_seqlens[:-1], np.diff(cu_seqlens)
     first, uncounted = arithmetic.first_position, arithmetic.uncounted_token_id
     places = np.arange(len(input_ids)) - np.repeat(starts, lengths)

@@ -1,4 +1,5 @@
-"""The fast forward pass: the arithmetic of reference/bert.py on a PackedBatch, in float32.
+"""The fast forward pass: the arithmetic of reference/bert.py on a PackedBatch, in float32, and what
+reference/variations.py changes of it where a model's description asks for that.
 
 It differs from the reference in order, not in meaning. What each difference gains was measured by
 taking it away: so much longer took mixed text (docstrings, median 27 tokens) and texts of 512
@@ -50,6 +51,7 @@ from gtenp.engine.parallel import (
     run_each,
     run_together,
 )
+from gtenp.engine.score_bias import ScoreBias
 from gtenp.model_files.checkpoint import Linear
 
 if TYPE_CHECKING:
@@ -108,6 +110,40 @@ class _Dense:
 
 
 @dataclass(frozen=True)
+class _DenseInPlace:
+    """The same with the matrices as they lie in the file, widened piece by piece as they are used:
+    of float16 that takes a tenth more time where rows are many, and half the memory.
+    """
+
+    parts: tuple[tuple[Linear, float], ...]  # side by side, each with what its result is scaled by
+
+    def __call__(self, x: Float32, out: Float32) -> None:
+        """[rows, in] -> [rows, out]."""
+        stop = 0
+        for linear, scale in self.parts:
+            size, depth = linear.weight.shape
+            start, stop = stop, stop + size
+            step = max(1, _MOST_WIDENED // depth)
+            for first in range(0, size, step):
+                piece = linear.weight[first : first + step]
+                if piece.dtype != np.float32:
+                    wide = _workspace.array("widened", *piece.shape)
+                    np.copyto(wide, piece, casting="same_kind")
+                    piece = wide
+                at = start + first
+                np.matmul(x, piece.T, out=out[:, at : at + len(piece)])
+            part = out[:, start:stop]
+            part += linear.bias
+            if scale != 1.0:
+                part *= np.float32(scale)
+
+    def columns(self, first: int, last: int) -> _DenseInPlace:
+        """The product for some of its parts; both are edges between two of them."""
+        ends = np.cumsum([0, *(len(linear.bias) for linear, _ in self.parts)]).tolist()
+        return _DenseInPlace(self.parts[ends.index(first) : ends.index(last)])
+
+
+@dataclass(frozen=True)
 class _Norm:
     weight: Float32  # [H]
     bias: Float32  # [H]
@@ -118,14 +154,31 @@ class _Norm:
 
 
 @dataclass(frozen=True)
-class _Layer:
-    query_key_value: _Dense  # [H, 3·H]
-    attention_output: _Dense  # [H, H]
-    attention_norm: _Norm
-    intermediate: _Dense  # [H, F]
-    output: _Dense  # [F, H]
-    output_norm: _Norm
+class _RmsNorm:
+    weight: Float32  # [H]
+    eps: float
 
+    def apply_(self, x: Float32) -> None:
+        kernels.rms_norm_(x, self.weight, self.eps)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    query_key_value: _Dense | _DenseInPlace  # [H, 3·A·D]
+    attention_output: _Dense | _DenseInPlace  # [A·D, H]
+    attention_norm: _Norm | _RmsNorm
+    intermediate: _Dense | _DenseInPlace  # [H, F]
+    up: _Dense | _DenseInPlace | None  # [H, F]
+    output: _Dense | _DenseInPlace  # [F, H]
+    output_norm: _Norm | _RmsNorm
+    final_norm: _Norm | _RmsNorm | None  # of the last layer, where norms come first
+
+
+# Layers that would be larger in float32, in bytes, stay in the file: a model of a billion numbers
+# is laid out anew, one of two billions is not.
+_MOST_LAID_OUT = 6 << 30
+# Numbers of a matrix that are widened at once: 8 MiB of float32.
+_MOST_WIDENED = 1 << 21
 
 # The largest array that a thread keeps, in float32: 16 MiB. encode's batches stay below it up to a
 # width of 1,024. There are five arrays, so a thread keeps 80 MiB at most.
@@ -156,8 +209,15 @@ class Encoder:
     def __init__(self, weights: BertWeights, config: BertConfig) -> None:
         self._config = config
         self._embeddings = replace(weights, layers=())
-        self._embeddings_norm = _norm(weights.embeddings_norm, config)
+        self._embeddings_norm = None
+        if config.arithmetic.embeddings_norm:
+            self._embeddings_norm = _norm(weights.embeddings_norm, config)
         self._activate_ = kernels.ACTIVATIONS[config.hidden_act]
+        self._norm_first = config.arithmetic.norm_first
+        self._finish_layer_ = self._norms_before_ if self._norm_first else self._norms_after_
+        self._score_bias = None
+        if config.arithmetic.score_bias or config.arithmetic.causal:
+            self._score_bias = ScoreBias(weights, config)
         self._layers = _layers(weights, config)
         self._tile = 512
         if _small_kernels():
@@ -200,15 +260,16 @@ class Encoder:
             yield x.copy()
 
     def _buffer(self, total: int, workspace: _Workspace, number: int) -> Float32:
-        """Room for a layer's queries, keys and values: [T, 3·H]."""
-        return workspace.array(f"query_key_value {number}", total, 3 * self._config.hidden_size)
+        """Room for a layer's queries, keys and values: [T, 3·A·D]."""
+        return workspace.array(f"query_key_value {number}", total, 3 * self._config.attention_size)
 
     def _embed(self, batch: PackedBatch) -> Float32:
         weights = self._embeddings
         x = _float32(weights.word_embeddings[batch.input_ids])
         x += weights.token_type_embeddings[batch.token_type_ids]
         x += weights.position_embeddings[batch.position_ids]
-        self._embeddings_norm.apply_(x)
+        if self._embeddings_norm is not None:
+            self._embeddings_norm.apply_(x)
         return x
 
     def _layers_over(
@@ -227,7 +288,7 @@ class Encoder:
         attends to them: that is the one place where they wait.
         """
         tiles = [slice(i, min(i + self._tile, rows.stop)) for i in rows[:: self._tile]]
-        context = workspace.array("context", *x.shape)
+        context = workspace.array("context", len(x), self._config.attention_size)
         for i, layer in enumerate(self._layers):
             query_key_value = buffers[i % len(buffers)]
             if wanted is not None and layer is self._layers[-1]:
@@ -236,11 +297,12 @@ class Encoder:
                 )
                 return
             for tile in tiles:
-                layer.query_key_value(x[tile], out=query_key_value[tile])
+                states = self._attention_input(x[tile], layer, workspace)
+                layer.query_key_value(states, out=query_key_value[tile])
             wait()
             self._attend(query_key_value, rows, cu_seqlens, context)
             for tile in tiles:
-                self._feed_forward_(x[tile], context[tile], layer, workspace)
+                self._finish_layer_(x[tile], context[tile], layer, workspace)
             yield
 
     def _last_layer_(
@@ -257,16 +319,18 @@ class Encoder:
         """The last layer for one row of each sequence: all keys and values, but of queries and of
         what follows the attention only that row's. x [T, H] is overwritten in the rows wanted [B].
         """
-        layer, hidden = self._layers[-1], self._config.hidden_size
-        key_value = layer.query_key_value.columns(hidden, 3 * hidden)
+        layer, width = self._layers[-1], self._config.attention_size
+        key_value = layer.query_key_value.columns(width, 3 * width)
         for tile in tiles:
-            key_value(x[tile], out=query_key_value[tile, hidden:])
+            inputs = self._attention_input(x[tile], layer, workspace)
+            key_value(inputs, out=query_key_value[tile, width:])
         wait()
         own = wanted[(wanted >= rows.start) & (wanted < rows.stop)]
         states = x[own]
-        query = workspace.array("last query", *states.shape)
-        layer.query_key_value.columns(0, hidden)(states, out=query)
-        context = workspace.array("last context", *states.shape)
+        query = workspace.array("last query", len(states), width)
+        inputs = self._attention_input(states, layer, workspace)
+        layer.query_key_value.columns(0, width)(inputs, out=query)
+        context = workspace.array("last context", len(states), width)
         heads, size = self._config.num_attention_heads, self._config.head_size
         done = 0
         for start, count, length in self._runs(cu_seqlens, rows, len(x)):
@@ -279,17 +343,21 @@ class Encoder:
                 .reshape(count, length, 3, heads, size)
                 .transpose(2, 0, 3, 1, 4)
             )
-            kernels.attend(q, key.swapaxes(-1, -2), value, out)
+            bias = None
+            if self._score_bias is not None:
+                places = (own[some] - start) % length
+                bias = self._score_bias(length)[:, places].swapaxes(0, 1)[:, :, None]
+            kernels.attend(q, key.swapaxes(-1, -2), value, out, bias)
             done += count
         for first in range(0, len(own), self._tile):
             tile = slice(first, first + self._tile)
-            self._feed_forward_(states[tile], context[tile], layer, workspace)
+            self._finish_layer_(states[tile], context[tile], layer, workspace)
         x[own] = states
 
     def _attend(
         self, query_key_value: Float32, rows: range, cu_seqlens: Int, context: Float32
     ) -> None:
-        """Attention within each sequence, for some rows' queries: [T, 3·H] -> context [T, H]."""
+        """Attention within each sequence, for some rows' queries: [T, 3·A·D] -> [T, A·D]."""
         heads, size = self._config.num_attention_heads, self._config.head_size
         for start, count, length in self._runs(cu_seqlens, rows, len(query_key_value)):
             texts = slice(start, start + count * length)
@@ -303,11 +371,13 @@ class Encoder:
             if _small_kernels():
                 key = np.ascontiguousarray(key)
             out = context[texts].reshape(count, length, heads, size).transpose(0, 2, 1, 3)
+            bias = self._score_bias(length) if self._score_bias is not None else None
             slab, together = self._slab(length)
             first, last = max(rows.start - start, 0), min(rows.stop - start, length)
             for i, h in itertools.product(range(first, last, slab), range(0, heads, together)):
                 a, q = slice(h, h + together), slice(i, min(i + slab, last))
-                kernels.attend(query[:, a, q], key[:, a], value[:, a], out[:, a, q])
+                own = bias[a, q] if bias is not None else None
+                kernels.attend(query[:, a, q], key[:, a], value[:, a], out[:, a, q], own)
 
     def _slab(self, length: int) -> tuple[int, int]:
         """How many queries, and of how many heads, attend at once in a text of this length."""
@@ -337,20 +407,51 @@ class Encoder:
                 yield start, end - first, length
             first = end
 
-    def _feed_forward_(
+    def _attention_input(self, x: Float32, layer: _Layer, workspace: _Workspace) -> Float32:
+        """What queries, keys and values are made of: x itself, or its norm: [rows, H]."""
+        if not self._norm_first:
+            return x
+        normed = workspace.array("normed", *x.shape)
+        np.copyto(normed, x)
+        layer.attention_norm.apply_(normed)
+        return normed
+
+    def _norms_after_(
         self, x: Float32, context: Float32, layer: _Layer, workspace: _Workspace
     ) -> None:
-        """All of a layer that follows the attention, on a tile: x, context [rows, H]."""
+        """What follows the attention, on a tile: x [rows, H], context [rows, A·D]."""
         attended = workspace.array("attended", *x.shape)
         layer.attention_output(context, out=attended)
         attended += x
         layer.attention_norm.apply_(attended)
-        activation = workspace.array("activation", len(x), self._config.intermediate_size)
-        layer.intermediate(attended, out=activation)
-        self._activate_(activation)
-        layer.output(activation, out=x)
+        layer.output(self._activation(attended, layer, workspace), out=x)
         x += attended
         layer.output_norm.apply_(x)
+
+    def _norms_before_(
+        self, x: Float32, context: Float32, layer: _Layer, workspace: _Workspace
+    ) -> None:
+        """The same where norms come first: sums are left as they are."""
+        attended = workspace.array("attended", *x.shape)
+        layer.attention_output(context, out=attended)
+        x += attended
+        np.copyto(attended, x)
+        layer.output_norm.apply_(attended)
+        layer.output(self._activation(attended, layer, workspace), out=attended)
+        x += attended
+        if layer.final_norm is not None:
+            layer.final_norm.apply_(x)
+
+    def _activation(self, x: Float32, layer: _Layer, workspace: _Workspace) -> Float32:
+        """The feed-forward's features, gated or not: [rows, H] -> [rows, F]."""
+        activation = workspace.array("activation", len(x), self._config.intermediate_size)
+        layer.intermediate(x, out=activation)
+        self._activate_(activation)
+        if layer.up is not None:
+            up = workspace.array("up", *activation.shape)
+            layer.up(x, out=up)
+            activation *= up
+        return activation
 
 
 def _shares(total: int, threads: int) -> list[range]:
@@ -363,39 +464,63 @@ def _shares(total: int, threads: int) -> list[range]:
 
 def _layers(weights: BertWeights, config: BertConfig) -> list[_Layer]:
     """All layers' weights as the fast pass wants them, in one array: NumPy asks for huge pages for
-    arrays of 4 MB or more, and a single weight is often too small.
+    arrays of 4 MB or more, and a single weight is often too small. Where the array would be too
+    large, the weights stay where they are.
     """
     hidden, inner = config.hidden_size, config.intermediate_size
-    count = len(weights.layers)
-    room = np.empty((count, 4 * hidden * hidden + 2 * hidden * inner), np.float32)
+    count, inners = len(weights.layers), 3 if config.arithmetic.gated else 2
+    numbers = 4 * hidden * config.attention_size + inners * hidden * inner
     layers: dict[int, _Layer] = {}
+    room = None
+    if 4 * count * numbers <= _MOST_LAID_OUT:
+        room = np.empty((count, numbers), np.float32)
 
     def make(i: int) -> None:
-        layers[i] = _layer(weights.layers[i], config, room[i])
+        final_norm = weights.final_norm if i == count - 1 else None
+        layers[i] = _layer(weights.layers[i], config, None if room is None else room[i], final_norm)
 
     run_each(make, iter(range(count)), min(default_threads(), count))
     return [layers[i] for i in range(count)]
 
 
-def _layer(layer: Layer, config: BertConfig, room: Float32) -> _Layer:
+def _layer(
+    layer: Layer, config: BertConfig, room: Float32 | None, final_norm: LayerNorm | None
+) -> _Layer:
     """The layer with its matrices laid out in the room: [numbers in all of them]."""
-    scale = np.float32(kernels.EXPONENT_SCALE / math.sqrt(config.head_size))
-    query = Linear(layer.query.weight * scale, layer.query.bias * scale)
+    scale = kernels.EXPONENT_SCALE
+    if config.arithmetic.scaled_scores:
+        scale /= math.sqrt(config.head_size)
     products = [
-        (query, layer.key, layer.value), (layer.attention_output,), (layer.intermediate,),
-        (layer.output,),
+        (layer.query, layer.key, layer.value), (layer.attention_output,), (layer.intermediate,),
+        (layer.output,), *([] if layer.up is None else [(layer.up,)]),
     ]  # fmt: skip
-    sizes = [sum(linear.weight.size for linear in linears) for linears in products]
-    rooms = np.split(room, np.cumsum(sizes)[:-1])
-    query_key_value, attention_output, intermediate, output = map(_dense, products, rooms)
+    dense: list[_Dense | _DenseInPlace]
+    if room is None:
+        first, *rest = products
+        dense = [_in_place(first, scale), *map(_in_place, rest)]
+    else:
+        factor = np.float32(scale)
+        query = Linear(layer.query.weight * factor, layer.query.bias * factor)
+        products[0] = (query, layer.key, layer.value)
+        sizes = [sum(linear.weight.size for linear in linears) for linears in products]
+        dense = list(map(_dense, products, np.split(room, np.cumsum(sizes)[:-1])))
+    query_key_value, attention_output, intermediate, output, *up = dense
     return _Layer(
         query_key_value=query_key_value,
         attention_output=attention_output,
         attention_norm=_norm(layer.attention_norm, config),
         intermediate=intermediate,
+        up=up[0] if up else None,
         output=output,
         output_norm=_norm(layer.output_norm, config),
+        final_norm=None if final_norm is None else _norm(final_norm, config),
     )
+
+
+def _in_place(linears: tuple[Linear, ...], scale: float = 1.0) -> _DenseInPlace:
+    """The product with all of them; ``scale`` is the first one's."""
+    scales = [scale, *[1.0] * (len(linears) - 1)]
+    return _DenseInPlace(tuple(zip(linears, scales, strict=True)))
 
 
 def _dense(linears: tuple[Linear, ...], room: Float32) -> _Dense:
@@ -411,7 +536,9 @@ def _dense(linears: tuple[Linear, ...], room: Float32) -> _Dense:
     return _Dense(blocks, _float32(np.concatenate([linear.bias for linear in linears])))
 
 
-def _norm(norm: LayerNorm, config: BertConfig) -> _Norm:
+def _norm(norm: LayerNorm, config: BertConfig) -> _Norm | _RmsNorm:
+    if config.arithmetic.norm == "rms":
+        return _RmsNorm(_float32(norm.weight), config.layer_norm_eps)
     return _Norm(_float32(norm.weight), _float32(norm.bias), config.layer_norm_eps)
 
 

@@ -148,6 +148,13 @@ def layer_norm_(x: Float32, weight: Float32, bias: Float32, eps: float) -> None:
     x += bias
 
 
+def rms_norm_(x: Float32, weight: Float32, eps: float) -> None:
+    """variations.rms_norm in place, without its shift: x [T, H], weight [H]. Max error: 2e-6."""
+    mean = np.vecdot(x, x) / np.float64(x.shape[1])  # double from here on: a number a row
+    x *= (1.0 / np.sqrt(mean + eps)).astype(np.float32)[:, None]
+    x *= weight
+
+
 # The softmax's exponential: 2^x where NumPy computes it in the CPU's vector unit (AVX-512), at half
 # the price of e^x; elsewhere e^x, for there 2^x is more than twice as dear. What a query is scaled
 # by makes up for the base.
@@ -159,20 +166,27 @@ EXPONENT_SCALE = math.log2(math.e) if exponential is np.exp2 else 1.0
 _LEAST_SUM, _MOST_SUM = 2.0**-100, 2.0**100
 
 
-def attend(query: Float32, key: Float32, value: Float32, context: Float32) -> None:
+def attend(
+    query: Float32, key: Float32, value: Float32, context: Float32, bias: Float32 | None = None
+) -> None:
     """Softmax attention: query [..., R, D], key [..., D, S], value [..., S, D] into context
-    [..., R, D]. The query holds EXPONENT_SCALE/√D already.
+    [..., R, D]. The query holds EXPONENT_SCALE/√D already, and so does what is added to the scores,
+    bias [..., R, S].
 
     The maximum is not taken away beforehand: the exponential has room enough for the scores of a
     trained model, and the sums show where it hadn't. The division is left to the context, D wide
     and not S.
     """
     scores = query @ key  # [..., R, S]
+    if bias is not None:
+        scores += bias
     with np.errstate(over="ignore", under="ignore"):
         exponential(scores, out=scores)
         sums = _row_sums(scores)
     if not (sums.min() > _LEAST_SUM and sums.max() < _MOST_SUM):
         np.matmul(query, key, out=scores)
+        if bias is not None:
+            scores += bias
         scores -= scores.max(axis=-1, keepdims=True)
         with np.errstate(under="ignore"):
             exponential(scores, out=scores)

@@ -1,16 +1,17 @@
 """One text's way through the model, stage by stage, and the token pairs that make two texts alike.
 
-Everything is computed by ``reference/bert.py`` and ``engine/pooling.py`` in float32; here it is
-only called in their order, timed and counted. The letters of the shapes are the former's.
+Everything is computed by ``reference/bert.py``, ``variations.py`` for other families, and
+``engine/pooling.py`` in float32; here it is only called in their order, timed and counted. The
+letters of the shapes are the former's.
 
 FLOPs are those of the matrix products alone: [m, k] × [k, n] makes m·n sums of k products, 2·m·k·n
-in all. A layer so takes 8·S·H² for its four products H to H, 4·S²·H for the scores and the context,
-4·S·H·F for the feed-forward. Softmax, GELU and norms add about a hundredth, yet take their time.
+in all. BERT's layer so takes 8·S·H² for its four products H to H, 4·S²·H for the scores and the
+context, 4·S·H·F for the feed-forward. Softmax, GELU and norms add about a hundredth, yet take their
+time.
 """
 
 from __future__ import annotations
 
-import html
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -20,9 +21,9 @@ import numpy as np
 
 from gtenp import reference
 from gtenp.engine.pooling import normalize, pool
-from gtenp.explain.page import page
 from gtenp.model_files.sentence_config import Dense, LayerNorm, Normalize
 from gtenp.reference import variations
+from gtenp.reference.variations import biased_scores, norm, score_bias
 from gtenp.verify.trace import model_of, token_ids
 
 if TYPE_CHECKING:
@@ -31,9 +32,11 @@ if TYPE_CHECKING:
     from gtenp.embedder import Embedder
     from gtenp.engine.batch import Int
     from gtenp.model_files.checkpoint import Layer, Linear
+    from gtenp.model_files.checkpoint import LayerNorm as Norm
     from gtenp.model_files.config import BertConfig
     from gtenp.model_files.sentence_config import SentenceConfig
-    from gtenp.reference import Array, LayerTrace
+    from gtenp.reference import Array
+    from gtenp.reference.variations import LayerTrace
     from gtenp.verify.trace import Model
 
 
@@ -42,7 +45,7 @@ class Stage:
     """One step of the way: what it made, out of what it did."""
 
     name: str
-    functions: str  # where to read it: in reference/bert.py, but for the pooling's
+    functions: str  # where to read it: in the reference, but for the pooling's
     what: str  # a sentence
     axes: tuple[str, ...]  # the letters of the shape
     value: Array
@@ -76,14 +79,13 @@ class Explanation:
 
     text: str
     tokens: tuple[str, ...]  # S of them, [CLS] and [SEP] included
-    trace: reference.Trace
+    trace: variations.Trace
     embedding_stages: tuple[Stage, ...]
     layer_stages: tuple[Stage, ...]  # of layer 0
     layers: tuple[LayerSummary, ...]  # L of them
     sentence_stages: tuple[Stage, ...]
     vector: Array  # [H], or the part of it that the model keeps
     engine_seconds: float  # the whole way in the fast engine, tokenizer to vector
-    model: str  # its name
 
     @property
     def flops(self) -> int:
@@ -107,12 +109,6 @@ class Explanation:
     def attention(self) -> Array:
         """[L, A, S, S]: the rows look, the columns are looked at."""
         return np.stack([layer.attention for layer in self.trace.layers])
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows: its page in a frame, where neither disturbs the other."""
-        content = html.escape(page(self.model, "", [self], []).decode())
-        style = "width: 100%; height: 45em; border: 0"
-        return f'<iframe sandbox="allow-scripts" style="{style}" srcdoc="{content}"></iframe>'
 
 
 @dataclass(frozen=True)
@@ -145,20 +141,21 @@ def _explain_one(embedder: Embedder, model: Model, text: str, input_ids: Int) ->
     summaries = []
     states = trace.hidden_states[:-1]  # what each layer is given
     for x, layer, steps in zip(states, model.weights.layers, trace.layers, strict=True):
-        seconds = _seconds(partial(reference.run_layer, x, layer, model.config))
+        run = partial(variations.run_layer, x, layer, model.config, trace.score_bias)
+        seconds = _seconds(run)
         summaries.append(_summary(x, steps, seconds))
-    sentence_stages = _sentence_stages(trace.hidden_states[-1], model)
+    sentence_stages = _final_stages(trace, model)
+    sentence_stages += _sentence_stages(trace.hidden_states[-1], model)
     return Explanation(
         text,
         tuple(embedder.tokenizer.convert_ids_to_tokens(input_ids.tolist())),
         trace,
         _embedding_stages(model, trace),
-        layer_stages(trace.embeddings, model.weights.layers[0], model.config),
+        layer_stages(trace.embeddings, model.weights.layers[0], model.config, trace.score_bias),
         tuple(summaries),
         sentence_stages,
         sentence_stages[-1].value[: embedder.truncate_dim],
         engine_seconds,
-        embedder.name_or_path,
     )
 
 
@@ -212,81 +209,129 @@ def _stage(
     return Stage(name, functions, what, tuple(axes.split()), value, flops, seconds)
 
 
-def _embedding_stages(model: Model, trace: reference.Trace) -> tuple[Stage, ...]:
+def _embedding_stages(model: Model, trace: variations.Trace) -> tuple[Stage, ...]:
     weights, config = model.weights, model.config
     ids = (trace.input_ids, trace.token_type_ids, trace.position_ids)
-    summed = _stage(
-        "embeddings", "embed", "each token's word, position and segment vector, added",
-        "S H", 0, lambda: reference.embed(weights, *ids),
-    )  # fmt: skip
-    normed = _stage(
-        "their norm", "layer_norm", "each token to mean 0, variance 1; scaled, shifted",
-        "S H", 0,
-        lambda: reference.layer_norm(summed.value, weights.embeddings_norm, config.layer_norm_eps),
-    )  # fmt: skip
-    return (summed, normed)
+    has_positions = config.arithmetic.position_table
+    stages = [
+        _stage(
+            "embeddings", "embed",
+            "each token's word, position and segment vector, added" if has_positions
+            else "each token's word vector",
+            "S H", 0, lambda: reference.embed(weights, *ids),
+        ),
+    ]  # fmt: skip
+    if config.arithmetic.embeddings_norm:
+        stages.append(_norm_stage("their norm", stages[0].value, weights.embeddings_norm, config))
+    if trace.score_bias is not None:
+        stages.append(
+            _stage(
+                "score bias", "score_bias", "what each layer adds to its scores, by distance",
+                "A S S", 0, lambda: _array(score_bias(weights, config, len(trace.input_ids))),
+            )
+        )  # fmt: skip
+    return tuple(stages)
 
 
-def layer_stages(x: Array, layer: Layer, config: BertConfig) -> tuple[Stage, ...]:
-    """``reference.run_layer`` in its parts: [S, H] -> the stages, the last of which is [S, H]."""
-    tokens, hidden = x.shape
-    heads, eps = config.num_attention_heads, config.layer_norm_eps
+def _array(found: Array | None) -> Array:
+    assert found is not None
+    return found
+
+
+def _norm_stage(name: str, x: Array, weights: Norm, config: BertConfig) -> Stage:
+    kind, what = "layer_norm", "each token to mean 0, variance 1; scaled, shifted"
+    if config.arithmetic.norm == "rms":
+        kind, what = "rms_norm", "each token to mean square 1; scaled"
+    return _stage(name, kind, what, "S H", 0, lambda: norm(x, weights, config))
+
+
+def _final_stages(trace: variations.Trace, model: Model) -> tuple[Stage, ...]:
+    """The norm behind the last layer, where norms come first."""
+    final = model.weights.final_norm
+    if final is None:
+        return ()
+    return (_norm_stage("final norm", trace.layers[-1].output, final, model.config),)
+
+
+def layer_stages(
+    x: Array, layer: Layer, config: BertConfig, bias: Array | None = None
+) -> tuple[Stage, ...]:
+    """``run_layer`` in its parts: [S, H] -> the stages, the last of which is [S, H]."""
+    tokens, arithmetic = len(x), config.arithmetic
+    heads, size = config.num_attention_heads, config.head_size
     products = (layer.query, layer.key, layer.value)
+    stages: list[Stage] = []
+
+    def add(stage: Stage) -> Array:
+        stages.append(stage)
+        return stage.value
 
     def linear_flops(weights: Linear) -> int:
         out_size, in_size = weights.weight.shape
         return matmul_flops(tokens, in_size, out_size)
 
-    qkv = _stage(
+    def summed(y: Array, weights: Norm) -> Array:
+        return y if arithmetic.norm_first else norm(y, weights, config)
+
+    looking = x
+    if arithmetic.norm_first:
+        looking = add(_norm_stage("attention norm", x, layer.attention_norm, config))
+    query, key, value = add(_stage(
         "query, key, value", "linear, split_heads",
         "what a token seeks, offers, says; cut into heads",
         "3 A S D", sum(map(linear_flops, products)),
-        lambda: np.stack([reference.split_heads(reference.linear(x, w), heads) for w in products]),
-    )  # fmt: skip
-    query, key, value = qkv.value
-    look_flops = heads * matmul_flops(tokens, hidden // heads, tokens)
-    scores = _stage(
-        "scores", "attention_scores", "q kᵀ / √D, how well each query fits each key",
-        "A S S", look_flops, lambda: reference.attention_scores(query, key),
-    )  # fmt: skip
-    attention = _stage(
-        "attention", "softmax", "each row of scores becomes shares that sum to 1",
-        "A S S", 0, lambda: reference.softmax(scores.value),
-    )  # fmt: skip
-    context = _stage(
-        "context", "merge_heads", "attention × value: of what all say, each takes its shares",
-        "S H", look_flops, lambda: reference.merge_heads(attention.value @ value),
-    )  # fmt: skip
-    attention_output = _stage(
-        "attention output", "linear, layer_norm",
-        "heads mixed, added to the input, normed",
-        "S H", linear_flops(layer.attention_output),
-        lambda: reference.layer_norm(
-            reference.linear(context.value, layer.attention_output) + x, layer.attention_norm, eps
+        lambda: np.stack(
+            [reference.split_heads(reference.linear(looking, w), heads) for w in products]
         ),
-    )  # fmt: skip
-    intermediate = _stage(
+    ))  # fmt: skip
+    look_flops = heads * matmul_flops(tokens, size, tokens)
+    formula = "q kᵀ / √D" if arithmetic.scaled_scores else "q kᵀ"
+    formula += "" if bias is None else " + bias"
+    scores = add(_stage(
+        "scores", "attention_scores" if bias is None else "biased_scores",
+        f"{formula}, how well each query fits each key", "A S S", look_flops,
+        lambda: biased_scores(query, key, bias, arithmetic.scaled_scores),
+    ))  # fmt: skip
+    attention = add(_stage(
+        "attention", "softmax", "each row of scores becomes shares that sum to 1",
+        "A S S", 0, lambda: reference.softmax(scores),
+    ))  # fmt: skip
+    context = add(_stage(
+        "context", "merge_heads", "attention × value: of what all say, each takes its shares",
+        "S H" if config.attention_size == config.hidden_size else "S A·D", look_flops,
+        lambda: reference.merge_heads(attention @ value),
+    ))  # fmt: skip
+    after = ("linear", "") if arithmetic.norm_first else ("linear, layer_norm", ", normed")
+    attended = add(_stage(
+        "attention output", after[0], f"heads mixed, added to the input{after[1]}",
+        "S H", linear_flops(layer.attention_output),
+        lambda: summed(reference.linear(context, layer.attention_output) + x, layer.attention_norm),
+    ))  # fmt: skip
+    given = attended
+    if arithmetic.norm_first:
+        given = add(_norm_stage("feed-forward norm", attended, layer.output_norm, config))
+    intermediate = add(_stage(
         "intermediate", "linear", "each token by itself is spread over F features",
         "S F", linear_flops(layer.intermediate),
-        lambda: reference.linear(attention_output.value, layer.intermediate),
-    )  # fmt: skip
+        lambda: reference.linear(given, layer.intermediate),
+    ))  # fmt: skip
     activate = reference.ACTIVATIONS[config.hidden_act]
-    activation = _stage(
+    features = add(_stage(
         "activation", activate.__name__, "a feature passes where it is large; a negative one fades",
-        "S F", 0, lambda: activate(intermediate.value),
-    )  # fmt: skip
-    output = _stage(
-        "output", "linear, layer_norm",
-        "a state again, added to what went in, normed",
+        "S F", 0, lambda: activate(intermediate),
+    ))  # fmt: skip
+    if layer.up is not None:
+        up, gate = layer.up, features
+        features = add(_stage(
+            "gated", "linear", "and is multiplied by what a second product says",
+            "S F", linear_flops(up), lambda: gate * reference.linear(given, up),
+        ))  # fmt: skip
+    add(_stage(
+        "output", after[0], f"a state again, added to what went in{after[1]}",
         "S H", linear_flops(layer.output),
-        lambda: reference.layer_norm(
-            reference.linear(activation.value, layer.output) + attention_output.value,
-            layer.output_norm, eps,
-        ),
-    )  # fmt: skip
-    return (
-        qkv, scores, attention, context, attention_output, intermediate, activation, output,
-    )  # fmt: skip
+        lambda: summed(reference.linear(features, layer.output) + attended, layer.output_norm),
+    ))  # fmt: skip
+    return tuple(stages)
 
 
 def _sentence_stages(hidden_states: Array, model: Model) -> tuple[Stage, ...]:

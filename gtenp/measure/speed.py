@@ -161,8 +161,10 @@ class MatrixProducts:
 
     def __init__(self, config: BertConfig) -> None:
         self._config = config
-        hidden, inner = config.hidden_size, config.intermediate_size
-        shapes = [(hidden, 3 * hidden), (hidden, hidden), (hidden, inner), (inner, hidden)]
+        hidden, inner, width = config.hidden_size, config.intermediate_size, config.attention_size
+        shapes = [(hidden, 3 * width), (width, hidden), (hidden, inner), (inner, hidden)]
+        if config.arithmetic.gated:
+            shapes.append((hidden, inner))
         ends = np.cumsum([math.prod(shape) for shape in shapes])
         room = np.full((config.num_hidden_layers, ends[-1]), 1e-3, np.float32)
         self._layers = [

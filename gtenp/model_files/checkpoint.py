@@ -39,7 +39,7 @@ Array = npt.NDArray[Any]  # a weight in whatever float dtype its file or its rea
 
 @dataclass(frozen=True)
 class Linear:
-    """x @ weight.T + bias."""
+    """x @ weight.T + bias; where a model has none, the bias is 0."""
 
     weight: Array  # [out, in]
     bias: Array  # [out]
@@ -47,7 +47,7 @@ class Linear:
 
 @dataclass(frozen=True)
 class LayerNorm:
-    """Scale and shift of one layer normalisation."""
+    """Scale and shift of one normalisation; where a model has no shift, it is 0."""
 
     weight: Array  # [H]
     bias: Array  # [H]
@@ -55,21 +55,28 @@ class LayerNorm:
 
 @dataclass(frozen=True)
 class Layer:
-    """One encoder layer: attention, then the feed-forward network."""
+    """One encoder layer: attention, then the feed-forward network.
 
-    query: Linear  # [H, H]
-    key: Linear  # [H, H]
-    value: Linear  # [H, H]
-    attention_output: Linear  # [H, H]
+    The norms stand behind their part, or before it where ``arithmetic.norm_first`` says so.
+    """
+
+    query: Linear  # [A·D, H], and A·D is H in all but T5
+    key: Linear  # [A·D, H]
+    value: Linear  # [A·D, H]
+    attention_output: Linear  # [H, A·D]
     attention_norm: LayerNorm
-    intermediate: Linear  # [F, H]
+    intermediate: Linear  # [F, H], before the activation
     output: Linear  # [H, F]
     output_norm: LayerNorm
+    up: Linear | None = None  # [F, H], what the activation scales where the feed-forward is gated
 
 
 @dataclass(frozen=True)
 class BertWeights:
-    """Everything that a forward pass reads, in the dtype of the file."""
+    """Everything that a forward pass reads, in the dtype of the file.
+
+    In a missing table's place stands one row of zeros, in a missing norm's one that is not used.
+    """
 
     word_embeddings: Array  # [V, H]
     position_embeddings: Array  # [max_position_embeddings, H]
@@ -77,6 +84,8 @@ class BertWeights:
     embeddings_norm: LayerNorm
     layers: tuple[Layer, ...]  # L of them
     ignored: tuple[str, ...] = ()  # names, as the file writes them, that no embedding depends on
+    relative_attention_bias: Array | None = None  # [buckets, A]
+    final_norm: LayerNorm | None = None  # behind the last layer, where norms come first
 
 
 @dataclass(frozen=True)
@@ -94,10 +103,7 @@ Weights = TypeVar("Weights", BertWeights, Classifier, Linear, LayerNorm)
 def load_dense(module: sentence_config.Dense) -> Linear:
     """The weights of a Dense module; without a bias it is 0."""
     found = Tensors(weight_files(module.folder))
-    if module.bias:
-        return found.linear("linear", module.out_features, module.in_features)
-    weight = found.take_finite("linear.weight", module.out_features, module.in_features)
-    return Linear(weight, np.zeros(module.out_features, weight.dtype))
+    return found.linear("linear", module.out_features, module.in_features, bias=module.bias)
 
 
 def load_layer_norm(module: sentence_config.LayerNorm) -> LayerNorm:
@@ -193,18 +199,18 @@ class Tensors:
             )
         return tensor
 
-    def linear(self, name: str, size_out: int, size_in: int) -> Linear:
+    def linear(self, name: str, size_out: int, size_in: int, *, bias: bool = True) -> Linear:
         """A product's weight and bias."""
-        return Linear(
-            self.take_finite(f"{name}.weight", size_out, size_in),
-            self.take_finite(f"{name}.bias", size_out),
-        )
+        weight = self.take_finite(f"{name}.weight", size_out, size_in)
+        return Linear(weight, self._shift(name, size_out, weight.dtype, bias))
 
-    def norm(self, name: str, size: int) -> LayerNorm:
-        """A layer norm's scale and shift."""
-        return LayerNorm(
-            self.take_finite(f"{name}.weight", size), self.take_finite(f"{name}.bias", size)
-        )
+    def norm(self, name: str, size: int, *, bias: bool = True) -> LayerNorm:
+        """A norm's scale and shift."""
+        weight = self.take_finite(f"{name}.weight", size)
+        return LayerNorm(weight, self._shift(name, size, weight.dtype, bias))
+
+    def _shift(self, name: str, size: int, dtype: npt.DTypeLike, there: bool) -> Array:
+        return self.take_finite(f"{name}.bias", size) if there else np.zeros(size, dtype)
 
     def ignored(self, encoders_own: re.Pattern[str]) -> tuple[str, ...]:
         """What is left over: heads. ModelFileError where it is a part of the encoder itself."""
@@ -319,7 +325,7 @@ def astype(weights: Weights, dtype: npt.DTypeLike) -> Weights:
 def map_arrays(node: Any, function: Callable[[Array], Array]) -> Any:
     if isinstance(node, np.ndarray):
         return function(node)
-    if isinstance(node, str):
+    if node is None or isinstance(node, str):
         return node
     if isinstance(node, tuple):
         return tuple(map_arrays(item, function) for item in node)

@@ -207,10 +207,23 @@ def refuse_links_outside(
 class Arithmetic:
     """Where a family's forward pass is not BERT's. The defaults are BERT's."""
 
+    position_table: bool = True  # False: the table is one row of zeros, and texts of any length
     first_position: int = 0  # the row of the position table that a text's first token gets
     # The token that is no part of a text wherever it stands: it is not counted, and gets the row
     # before the first. None: every token is counted.
     uncounted_token_id: int | None = None
+    embeddings_norm: bool = True  # whether a norm follows the embeddings' sum
+    norm: str = "layer"  # or "rms": root mean squares
+    # Whether norms stand before the products, and once more behind the last layer, and not after
+    # the sums.
+    norm_first: bool = False
+    scaled_scores: bool = True  # whether q·k is divided by √D
+    # What is added to the scores, by how far a key stands from a query: None, "buckets" of learned
+    # numbers, or "alibi".
+    score_bias: str | None = None
+    max_distance: int = 128  # from which on all distances are in one bucket
+    causal: bool = False  # whether a token looks at none that comes after it
+    gated: bool = False  # whether the feed-forward has a second product that its activation scales
 
 
 @dataclass(frozen=True)
@@ -229,16 +242,28 @@ class BertConfig:
     architectures: tuple[str, ...] = ()
     model_type: str = "bert"  # for those that read the files; no arithmetic asks for it
     num_labels: int = 2  # of a classifier
+    stated_head_size: int | None = None  # where it is not hidden_size / num_attention_heads
+    relative_attention_num_buckets: int = 32
     arithmetic: Arithmetic = Arithmetic()
 
     @property
     def head_size(self) -> int:
-        return self.hidden_size // self.num_attention_heads
+        return self.stated_head_size or self.hidden_size // self.num_attention_heads
+
+    @property
+    def attention_size(self) -> int:
+        """The heads side by side: A·D, which is H where no head size is stated."""
+        return self.num_attention_heads * self.head_size
 
     @property
     def max_tokens(self) -> int:
-        """How many tokens of a text the position table has rows for."""
+        """How many tokens of a text the position table has rows for; NO_LIMIT without one."""
+        if not self.arithmetic.position_table:
+            return NO_LIMIT
         return self.max_position_embeddings - self.arithmetic.first_position
+
+
+NO_LIMIT = int(1e9)  # tokens, more than any text has
 
 
 ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "swish")
@@ -283,7 +308,7 @@ def num_labels(found: JsonObject) -> int:
 
 def check_sizes(path: Path, config: BertConfig) -> BertConfig:
     """The config; ModelFileError where its sizes don't fit together."""
-    if config.hidden_size % config.num_attention_heads:
+    if config.stated_head_size is None and config.hidden_size % config.num_attention_heads:
         raise ModelFileError(
             path,
             f"hidden_size {config.hidden_size} is not a multiple of num_attention_heads "

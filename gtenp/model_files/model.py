@@ -1,7 +1,7 @@
 """A model's folder → the sizes of its encoder and its weights, whatever its family.
 
-A family's file has ``read_config``, ``read_weights``, ``read_classifier`` and the names that its
-encoder's tensors begin with.
+A family's file has ``read_config``, ``read_weights``, the names that its encoder's tensors begin
+with, and ``read_classifier`` where there are cross-encoders of it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from gtenp.errors import ModelFileError
+from gtenp.errors import ModelFileError, UnsupportedModelError
 from gtenp.model_files.checkpoint import Tensors, weight_files
 from gtenp.model_files.config import JsonObject, check_sizes, refuse_links_outside
 
@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 # config.json's model_type → the file that reads it.
 FAMILIES = {
     "bert": "bert",
+    "bloom": "bloom",
     "camembert": "roberta",
     "distilbert": "distilbert",
+    "mpnet": "mpnet",
     "roberta": "roberta",
+    "t5": "t5",
     "xlm-roberta": "roberta",
 }
 
@@ -60,10 +63,16 @@ def load_weights(folder: Path, config: BertConfig) -> BertWeights:
 
 
 def load_classifier(folder: Path, config: BertConfig) -> Classifier:
-    """The head of a cross-encoder; ModelFileError where the folder has none."""
-    classifier: Classifier = _family(config.model_type).read_classifier(
-        _tensors(folder, config), config
-    )
+    """The head of a cross-encoder; ModelFileError where the folder has none,
+    UnsupportedModelError where the family's is not known here.
+    """
+    family = _family(config.model_type)
+    if not hasattr(family, "read_classifier"):
+        raise UnsupportedModelError(
+            folder / "config.json",
+            f"is a {config.model_type}, whose cross-encoders gtenp does not know; pick another one",
+        )
+    classifier: Classifier = family.read_classifier(_tensors(folder, config), config)
     return classifier
 
 

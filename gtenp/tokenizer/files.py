@@ -3,12 +3,13 @@
 Who wins where the files disagree, as in transformers:
 
 1. ``tokenizer.json``, where it is there, is the vocabulary; ``vocab.txt`` and
-   ``sentencepiece.bpe.model`` are then not opened.
+   ``sentencepiece.bpe.model`` or ``spiece.model`` are then not opened.
 2. ``tokenizer_class``, of ``tokenizer_config.json`` or else ``config.json``, says who builds the
    tokenizer. BertTokenizer, also where none is named, puts [CLS] and [SEP] around a text whatever
    tokenizer.json says; XLMRobertaTokenizer, also where none is named and the model is an
    xlm-roberta, <s> and </s>, and takes of its stages the vocabulary and the character map alone
-   (``stages.py``); PreTrainedTokenizerFast and TokenizersBackend take tokenizer.json as it is.
+   (``stages.py``); T5Tokenizer likewise, with </s> alone behind a text; MPNetTokenizer is BERT's
+   with <s> and </s>; PreTrainedTokenizerFast and TokenizersBackend take tokenizer.json as it is.
 3. Special tokens' names: ``special_tokens_map.json`` (unless ``tokenizer_config.json`` has
    ``added_tokens_decoder``), ``tokenizer_config.json``, and for BertTokenizer its defaults.
 4. Added tokens: ``added_tokens_decoder``, or where there is none tokenizer.json's and those of
@@ -29,7 +30,14 @@ from gtenp.errors import ModelFileError, UnsupportedModelError
 from gtenp.model_files.config import read_bytes, read_json, read_text
 from gtenp.tokenizer.added_tokens import AddedToken
 from gtenp.tokenizer.characters import all_spaces
-from gtenp.tokenizer.template import Template, TemplateError, read_template, xlmr_template
+from gtenp.tokenizer.template import (
+    Template,
+    TemplateError,
+    read_template,
+    roberta_template,
+    t5_template,
+    xlmr_template,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,8 +51,24 @@ NO_MAX_LENGTH = int(1e30)
 # The classes that build BERT's tokenizer, normalizer and template, and take from the files the
 # vocabulary and the options; each is also written with "Fast" behind it.
 BERT_CLASSES = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "MobileBertTokenizer")
+# The class that builds MPNet's likewise: BERT's words, RoBERTa's special tokens.
+MPNET_CLASSES = ("MPNetTokenizer",)
+WORDPIECE_CLASSES = BERT_CLASSES + MPNET_CLASSES
 # The class that builds XLM-R's likewise, of Unigram.
 XLMR_CLASSES = ("XLMRobertaTokenizer",)
+# The class that builds T5's likewise: nothing before a text, </s> behind it.
+T5_CLASSES = ("T5Tokenizer",)
+# Where those of sentencepiece find their pieces, if there is no tokenizer.json.
+PIECES = {
+    **dict.fromkeys(XLMR_CLASSES, "sentencepiece.bpe.model"),
+    **dict.fromkeys(T5_CLASSES, "spiece.model"),
+}
+# By the model's type, where no file names a class; else BERT's.
+USUAL_CLASSES = {
+    "mpnet": MPNET_CLASSES[0],
+    "t5": T5_CLASSES[0],
+    "xlm-roberta": XLMR_CLASSES[0],
+}
 # Those that take tokenizer.json as it is.
 FILE_CLASSES = ("PreTrainedTokenizer", "TokenizersBackend", "RetriBertTokenizer")
 
@@ -66,8 +90,16 @@ XLMR_NAMES = {
     "cls_token": "<s>",
     "mask_token": "<mask>",
 }
-# Where XLMRobertaTokenizer has the unknown piece, whatever tokenizer.json says.
-XLMR_UNK_ID = 3
+MPNET_NAMES = XLMR_NAMES | {"unk_token": "[UNK]"}
+T5_NAMES = {"eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
+DEFAULT_NAMES = {
+    **dict.fromkeys(BERT_CLASSES, BERT_NAMES),
+    **dict.fromkeys(MPNET_CLASSES, MPNET_NAMES),
+    **dict.fromkeys(XLMR_CLASSES, XLMR_NAMES),
+    **dict.fromkeys(T5_CLASSES, T5_NAMES),
+}
+# Where these classes have the unknown piece, whatever tokenizer.json says.
+UNK_IDS = {**dict.fromkeys(XLMR_CLASSES, 3), **dict.fromkeys(T5_CLASSES, 2)}
 
 # What tokenizer_config.json may state, ours → theirs.
 CALL_OPTIONS = {
@@ -122,8 +154,8 @@ class TokenizerSpec:
 
 
 def read_folder(folder: Path) -> TokenizerSpec:
-    """Read whichever of the files are there; tokenizer.json, or else vocab.txt or
-    sentencepiece.bpe.model, must be.
+    """Read whichever of the files are there; tokenizer.json, or else vocab.txt or the class's file
+    of sentencepiece, must be.
 
     Raises ModelFileError where a file is missing, damaged or contradicts itself, and
     UnsupportedModelError where the tokenizer has a part that is not known here.
@@ -152,29 +184,31 @@ def _read_spec(folder: Path) -> TokenizerSpec:
     name = _class_name(folder, config_path, config)
     tokenizer_path = folder / "tokenizer.json"
     vocab_path = folder / "vocab.txt"
-    pieces_path = folder / "sentencepiece.bpe.model"
+    pieces_path = folder / PIECES.get(name, "vocab.txt")
     if tokenizer_path.is_file():
         path = tokenizer_path
         says = _read_tokenizer_json(path, name, config)
-    elif name in XLMR_CLASSES and pieces_path.is_file():
+    elif name in PIECES and pieces_path.is_file():
         path = pieces_path
-        says = _read_sentencepiece(path, XLMR_NAMES | _special_names(folder, config), config)
-    elif vocab_path.is_file() and name not in XLMR_CLASSES:
+        names = DEFAULT_NAMES[name] | _special_names(folder, config)
+        says = _read_sentencepiece(path, name, names, config)
+    elif vocab_path.is_file() and name not in PIECES:
         path = vocab_path
-        name = BERT_CLASSES[0]
+        name = name if name in MPNET_CLASSES else BERT_CLASSES[0]
         says = {"vocab": _read_vocab(path), "added_tokens": [], "names": {}}
     else:
-        other = pieces_path.name if name in XLMR_CLASSES else vocab_path.name
+        other = pieces_path.name
         raise ModelFileError(
             tokenizer_path, f"is missing, and so is {other}; one of the two must be in the folder"
         )
-    builds_berts = name in BERT_CLASSES
+    builds_berts = name in WORDPIECE_CLASSES
     as_it_is = name in FILE_CLASSES
-    defaults = BERT_NAMES if builds_berts else XLMR_NAMES if name in XLMR_CLASSES else {}
     vocab: dict[str, int] = says.pop("vocab")
     in_file: list[dict[str, Any]] = says.pop("added_tokens")
     try:
-        named = defaults | _special_names(folder, config)
+        named = DEFAULT_NAMES.get(name, {}) | _special_names(folder, config)
+        if name in MPNET_CLASSES and isinstance(named["mask_token"], str):
+            named["mask_token"] = {"content": named["mask_token"], "lstrip": True}
         contents: dict[str, Any] = {key: _special(name)["content"] for key, name in named.items()}
         entries = _other_tokens(folder, config, in_file)
         for entry in entries:
@@ -186,6 +220,8 @@ def _read_spec(folder: Path) -> TokenizerSpec:
             _special, _extra_special_tokens(folder, config) or _oldest_extra(folder, config)
         )
         rest += says.pop("more_tokens", [])
+        if name in T5_CLASSES:
+            rest += map(_special, _sentinels(config))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(
             config_path, f"or special_tokens_map.json or added_tokens.json is damaged ({error!r})"
@@ -195,8 +231,8 @@ def _read_spec(folder: Path) -> TokenizerSpec:
     contents_added = {token.content for token in added}
     for key, optional in (
         ("unk_token", False),
-        ("cls_token", as_it_is),
-        ("sep_token", as_it_is),
+        ("cls_token", as_it_is or name in T5_CLASSES),
+        ("sep_token", as_it_is or name in T5_CLASSES),
         ("pad_token", True),
         ("mask_token", True),
     ):
@@ -214,6 +250,13 @@ def _read_spec(folder: Path) -> TokenizerSpec:
         ids = vocab | {token.content: token.id for token in added}
         around = (_id(path, ids, contents[key], key) for key in ("bos_token", "eos_token"))
         says["template"] = xlmr_template(*around)
+    if name in T5_CLASSES:
+        ids = vocab | {token.content: token.id for token in added}
+        says["template"] = t5_template(_id(path, ids, contents["eos_token"], "eos_token"))
+    if name in MPNET_CLASSES:
+        ids = vocab | {token.content: token.id for token in added}
+        around = (_id(path, ids, contents[key], key) for key in ("cls_token", "sep_token"))
+        says["template"] = roberta_template(*around, trims=True, adds_prefix_space=False)
     spec = TokenizerSpec(
         vocab=vocab,
         added_tokens=added,
@@ -256,10 +299,10 @@ def _read_tokenizer_json(path: Path, name: str, config: dict[str, Any]) -> dict[
         model = whole["model"]
         # The oldest files leave the model's type out; this key is WordPiece's alone.
         kind = model.get("type", "WordPiece" if "max_input_chars_per_word" in model else None)
-        if kind == "Unigram" and name not in BERT_CLASSES:
+        if kind == "Unigram" and name not in WORDPIECE_CLASSES:
             says = _read_unigram_json(path, whole, name, config)
         else:
-            wanted = "Unigram" if name in XLMR_CLASSES else "WordPiece"
+            wanted = "Unigram" if name in PIECES else "WordPiece"
             known = f"{name}'s is {wanted}"
             if name in FILE_CLASSES:
                 known = "gtenp knows WordPiece and Unigram"
@@ -318,15 +361,16 @@ def _read_unigram_json(
         unk_token = whole["model"]["vocab"][read.unk_id][0]
         return {"vocab": vocab, "names": {"unk_token": unk_token}, "stages": read}
     charsmap = stages.find_charsmap(path, whole)
-    return {"vocab": vocab, "stages": _xlmr_stages(path, charsmap, scores, config)}
+    return {"vocab": vocab, "stages": _class_stages(path, name, charsmap, scores, config)}
 
 
 def _read_sentencepiece(
-    path: Path, names: dict[str, Any], config: dict[str, Any]
+    path: Path, name: str, names: dict[str, Any], config: dict[str, Any]
 ) -> dict[str, Any]:
-    """sentencepiece.bpe.model, as arguments of ``TokenizerSpec``.
+    """A file of sentencepiece, as arguments of ``TokenizerSpec``.
 
     XLM-R's ids are fairseq's: four special tokens, the pieces but for the first three, the mask.
+    T5's are the pieces as they stand, and the sentinels behind them, the last one first.
     """
     from gtenp.tokenizer.precompiled import Precompiled
     from gtenp.tokenizer.sentencepiece import CONTROL, USER_DEFINED, read_sentencepiece
@@ -337,13 +381,18 @@ def _read_sentencepiece(
     except (ValueError, struct.error) as error:
         raise ModelFileError(path, f"is not sentencepiece's ({error}); copy it anew") from error
     _refuse(path, "model", model.model_type, "unigram", "gtenp knows sentencepiece's unigram")
-    special = [_special(names[key])["content"] for key in XLMR_NAMES]
-    bos, eos, unk, _, pad, _, mask = special
-    pieces = [bos, pad, eos, unk, *model.pieces[3:], mask]
-    scores = [0.0] * 4 + model.scores[3:] + [0.0]
+    if name in T5_CLASSES:
+        behind = list(reversed(_sentinels(config)))
+        pieces = [*model.pieces, *behind]
+        scores = [*model.scores, *[0.0] * len(behind)]
+    else:
+        special = [_special(names[key])["content"] for key in XLMR_NAMES]
+        bos, eos, unk, _, pad, _, mask = special
+        pieces = [bos, pad, eos, unk, *model.pieces[3:], mask]
+        scores = [0.0] * 4 + model.scores[3:] + [0.0]
     return {
         "vocab": dict(zip(pieces, range(len(pieces)), strict=True)),
-        "stages": _xlmr_stages(path, charsmap, scores, config),
+        "stages": _class_stages(path, name, charsmap, scores, config),
         "added_tokens": [],
         "more_tokens": [
             {"content": piece, "special": kind == CONTROL, "normalized": False}
@@ -354,20 +403,33 @@ def _read_sentencepiece(
     }
 
 
-def _xlmr_stages(
-    path: Path, charsmap: Precompiled | None, scores: list[float], config: dict[str, Any]
+def _sentinels(config: dict[str, Any]) -> list[str]:
+    """T5's tokens for what is masked in training: <extra_id_0>, <extra_id_1> …"""
+    count = config.get("extra_ids", 100)
+    if type(count) is not int or not 0 <= count <= 10_000:
+        raise ValueError(f"extra_ids is {count!r}")
+    return [f"<extra_id_{i}>" for i in range(count)]
+
+
+def _class_stages(
+    path: Path,
+    name: str,
+    charsmap: Precompiled | None,
+    scores: list[float],
+    config: dict[str, Any],
 ) -> Stages:
     from gtenp.tokenizer.stages import sentencepiece_stages
 
-    if len(scores) <= XLMR_UNK_ID:
+    unk_id = UNK_IDS[name]
+    if len(scores) <= unk_id:
         raise ModelFileError(path, f"has {len(scores)} pieces, of which none can be <unk>")
-    prefix = config.get("add_prefix_space", True)
+    prefix = config.get("add_prefix_space", True) if name in XLMR_CLASSES else True
     if not isinstance(prefix, bool):
         raise ModelFileError(
             path.with_name("tokenizer_config.json"),
             f"add_prefix_space is {prefix!r}, true or false was wanted",
         )
-    return sentencepiece_stages(charsmap, prefix, scores, XLMR_UNK_ID)
+    return sentencepiece_stages(charsmap, prefix, scores, unk_id)
 
 
 def _refuse(path: Path, part: str, found: object, wanted: str, known: str) -> None:
@@ -384,13 +446,13 @@ def _class_name(folder: Path, config_path: Path, config: dict[str, Any]) -> str:
     if not name:
         path = folder / "config.json"
         model = _read_object(path) if path.is_file() else {}
-        usual = XLMR_CLASSES[0] if model.get("model_type") == "xlm-roberta" else BERT_CLASSES[0]
+        usual = USUAL_CLASSES.get(str(model.get("model_type")), BERT_CLASSES[0])
         name = model.get("tokenizer_class") or usual
     name = str(name).removesuffix("Fast")
-    if name not in BERT_CLASSES + XLMR_CLASSES + FILE_CLASSES:
+    if name not in (*DEFAULT_NAMES, *FILE_CLASSES):
         raise UnsupportedModelError(
             path,
-            f"its tokenizer_class is {name}, gtenp knows {', '.join(BERT_CLASSES + XLMR_CLASSES)} "
+            f"its tokenizer_class is {name}, gtenp knows {', '.join(DEFAULT_NAMES)} "
             "and, where tokenizer.json is to be taken as it is, PreTrainedTokenizerFast",
         )
     return name

@@ -85,6 +85,16 @@ def xlmr_template(cls: int, sep: int) -> Template:
     return Template(Layout(before, after=behind), Layout(before, behind * 2, behind, (0, 0)))
 
 
+def t5_template(eos: int) -> Template:
+    """``A </s>``, ``A </s> B </s>``; all of type 0.
+
+    >>> t5_template(1).pair.special_tokens
+    (Special(id=1, type_id=0), Special(id=1, type_id=0))
+    """
+    behind = (Special(eos),)
+    return Template(Layout(after=behind), Layout((), behind, behind, type_ids=(0, 0)))
+
+
 def outer_spaces(token: str) -> tuple[int, int]:
     """How many spaces a token begins and ends with; byte-level BPE writes its own as Ġ.
 

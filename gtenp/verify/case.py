@@ -11,7 +11,16 @@ import numpy as np
 
 from gtenp import reference
 from gtenp.reference import variations
-from gtenp.verify.trace import Model, Values, head_names, named, sentence_values, step_of, trace
+from gtenp.verify.trace import (
+    Model,
+    Values,
+    head_names,
+    last_states,
+    named,
+    sentence_values,
+    step_of,
+    trace,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -23,23 +32,30 @@ if TYPE_CHECKING:
 
 
 def reference_with(**functions: Any) -> Any:
-    """A copy of reference/bert.py with some of its functions, or its table of them, replaced.
+    """A copy of reference/variations.py, and of bert.py below it, with some of their functions, or
+    the table of them, replaced.
 
     A mistake planted there stands in the very code that is right in all else.
     """
-    spec = importlib.util.find_spec("gtenp.reference.bert")
+    copies = {name: _copied(f"gtenp.reference.{name}") for name in ("bert", "variations")}
+    for copy in copies.values():
+        vars(copy).update({name: f for name, f in functions.items() if name in vars(copy)})
+    copies["variations"].bert = copies["bert"]
+    return copies["variations"]
+
+
+def _copied(name: str) -> Any:
+    spec = importlib.util.find_spec(name)
     assert spec is not None
     assert spec.loader is not None
     copy = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(copy)
-    vars(copy).update(functions)
     return copy
 
 
 def _pass(source: Any, model: Model, ids: Int) -> Values:
-    """One text through a copy of reference/bert.py, its positions numbered as the family does."""
-    positions = variations.position_ids(ids, model.config.arithmetic)
-    return named(source.forward(model.weights, model.config, ids, None, positions), model)
+    """One text through a copy of the reference."""
+    return named(source.forward(model.weights, model.config, ids), model)
 
 
 @dataclass(frozen=True)
@@ -59,8 +75,8 @@ class Case:
 
     @property
     def last_layer(self) -> str:
-        """The name of the last layer's output."""
-        return f"layer.{self.model.config.num_hidden_layers - 1}.output"
+        """The name of the tokens' last states."""
+        return last_states(self.model.config)
 
     @property
     def final(self) -> str:
@@ -83,7 +99,7 @@ class Case:
             found=[self.found[i] for i in kept],
         )
 
-    def run(self, source: Any = reference, **changed: object) -> list[Values]:
+    def run(self, source: Any = variations, **changed: object) -> list[Values]:
         """The values with another source, config or weights."""
         model = replace(self.model, **changed)  # type: ignore[arg-type]
         return [_pass(source, model, ids) for ids in self.input_ids]
@@ -102,7 +118,7 @@ class Case:
 
     def run_inputs(self, types: int = 0, first_position: int | None = None) -> list[Values]:
         """With another segment, or positions that begin elsewhere."""
-        config, values = self.model.config, []
+        config, values = self.model.config, list[Values]()
         for ids in self.input_ids:
             positions = variations.position_ids(ids, config.arithmetic)
             if first_position is not None:
@@ -111,8 +127,11 @@ class Case:
                 positions.max() < config.max_position_embeddings and types < config.type_vocab_size
             )
             segments = np.full(len(ids), types)
-            steps = fits and reference.forward(self.model.weights, config, ids, segments, positions)
-            values.append(named(steps, self.model) if steps else {})
+            if not fits:
+                values.append({})
+                continue
+            steps = variations.forward(self.model.weights, config, ids, segments, positions)
+            values.append(named(steps, self.model))
         return values
 
     def run_padded(self, length: int, *, mask: bool, pool_padding: bool) -> list[Values]:
@@ -121,7 +140,7 @@ class Case:
         for ids in self.input_ids:
             size = len(ids)
             padded = np.pad(ids, (0, max(0, length - size)), constant_values=self.pad_id)
-            source = reference_with(attention_scores=masked(size)) if mask else reference
+            source = reference_with(softmax=masked(size)) if mask else variations
             steps = _pass(source, self.model, padded)
             if not pool_padding:
                 steps |= self.pooled(steps[self.last_layer][:size])
@@ -168,15 +187,15 @@ def vector_names(model: Model) -> list[str]:
     return ["pooled", *head_names(model.sentence_config)]
 
 
-def masked(length: int) -> Callable[[Array, Array], Array]:
-    """Scores q kᵀ / √D where no token looks at what is behind the text's length."""
+def masked(length: int) -> Callable[[Array], Array]:
+    """A softmax that gives nothing to what is behind the text's length."""
 
-    def scores(query: Array, key: Array) -> Array:
-        found = reference.attention_scores(query, key)
-        found[:, :, length:] = -np.inf
-        return found
+    def softmax(scores: Array) -> Array:
+        hidden = scores.copy()
+        hidden[:, :, length:] = -np.inf
+        return reference.softmax(hidden)
 
-    return scores
+    return softmax
 
 
 def without_padding(name: str, array: Array, length: int) -> Array:

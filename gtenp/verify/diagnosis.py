@@ -22,6 +22,7 @@ from gtenp.verify.model_mistakes import (
     function_mistakes,
     linear_mistakes,
     padding_mistakes,
+    score_mistakes,
 )
 from gtenp.verify.precision import half_mistakes, int8_mistakes, looks_like
 from gtenp.verify.token_mistakes import token_mistakes
@@ -150,8 +151,9 @@ class _Search:
             token_mistakes(case),
             embedding_mistakes(case),
             function_mistakes(case),
+            score_mistakes(case),
             half_mistakes() if everywhere else (),
-            linear_mistakes(layer),
+            linear_mistakes(case, layer),
             int8_mistakes() if everywhere else (),
             padding_mistakes(case),
         ):

@@ -13,7 +13,7 @@ import numpy as np
 
 from gtenp.engine.batch import pack
 from gtenp.errors import InputError, MissingPackageError
-from gtenp.verify.trace import head_names, sentence_values
+from gtenp.verify.trace import head_names, last_states, sentence_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -107,7 +107,8 @@ def run_onnx(embedder: Embedder, input_ids: Sequence[Int], path: Path) -> list[V
 def _values(embedder: Embedder, hidden_states: Sequence[Array]) -> Values:
     """L + 1 times [S, H] under their names, and the vectors that pooling makes of the last."""
     names = ["embeddings.output"]
-    names += [f"layer.{n}.output" for n in range(embedder.config.num_hidden_layers)]
+    names += [f"layer.{n}.output" for n in range(embedder.config.num_hidden_layers - 1)]
+    names += [last_states(embedder.config)]
     values = dict(zip(names, hidden_states, strict=True))
     heads = tuple(zip(head_names(embedder.sentence_config), embedder.heads, strict=True))
     return values | sentence_values(hidden_states[-1], embedder.sentence_config.pooling, heads)

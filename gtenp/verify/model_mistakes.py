@@ -10,17 +10,21 @@ import numpy as np
 
 from gtenp import reference
 from gtenp.model_files.checkpoint import Linear
+from gtenp.model_files.config import NO_LIMIT
+from gtenp.reference import variations
 from gtenp.verify.case import Case, Mistake, reference_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from gtenp.engine.batch import Int
     from gtenp.model_files.checkpoint import BertWeights, Layer, LayerNorm
+    from gtenp.model_files.config import BertConfig
     from gtenp.reference import Array
     from gtenp.verify.trace import Values
 
 
-def running(source: Any = reference, **changed: object) -> Callable[[Case], list[Values]]:
+def running(source: Any = variations, **changed: object) -> Callable[[Case], list[Values]]:
     """A mistake's way to plant itself: the whole model with another source, config or weights."""
     return lambda case: case.run(source, **changed)
 
@@ -41,6 +45,8 @@ def embedding_mistakes(case: Case) -> Iterator[Mistake]:
         yield Mistake("embeddings.sum", f"the {what}", running(weights=without))
     what = "token types are 1; a single text's are 0"
     yield Mistake("token_type_ids", what, lambda case: case.run_inputs(types=1))
+    if not case.model.config.arithmetic.position_table:
+        return
     own = case.model.config.arithmetic.first_position
     whose = "BERT's" if own == 0 else "this model's"
     for first in (0, 1, 2):
@@ -65,11 +71,33 @@ def function_mistakes(case: Case) -> Iterator[Mistake]:
         "LayerNorm's variance is divided by H - 1 (Bessel's correction); BERT's by H",
         running(reference_with(layer_norm=bessel_layer_norm)),
     )
-    yield Mistake(
-        "layer.0.scores",
-        f"the scale is missing: scores are divided by √D = √{config.head_size}",
-        running(reference_with(attention_scores=unscaled_scores)),
-    )
+    arithmetic = config.arithmetic
+    what = f"the scale is missing: scores are divided by √D = √{config.head_size}"
+    if not arithmetic.scaled_scores:
+        what = f"scores are divided by √D = √{config.head_size}; this model's have no scale"
+    other = replace(arithmetic, scaled_scores=not arithmetic.scaled_scores)
+    yield Mistake("layer.0.scores", what, running(config=replace(config, arithmetic=other)))
+    if arithmetic.norm == "rms":
+        yield Mistake(
+            "embeddings.output",
+            "norms take the mean away, as a layer norm does; this model's divide by the root mean "
+            "square alone",
+            running(config=replace(config, arithmetic=replace(arithmetic, norm="layer"))),
+        )
+    if config.arithmetic.gated:
+        yield Mistake(
+            "layer.0.intermediate",
+            "gate and up are swapped: the activation is taken of the one that it scales",
+            running(weights=gate_and_up_swapped(case.model.weights)),
+        )
+    final = case.model.weights.final_norm
+    if final is not None:
+
+        def norm(x: Array, weights: LayerNorm, config: BertConfig) -> Array:
+            return x if weights is final else variations.norm(x, weights, config)
+
+        what = "the norm behind the last layer is missing"
+        yield Mistake("final_norm", what, running(reference_with(norm=norm)))
     if config.hidden_act == "gelu":
         for function, form in ((reference.gelu_tanh, "tanh"), (sigmoid_gelu, "sigmoid")):
             yield Mistake(
@@ -92,10 +120,92 @@ def bessel_layer_norm(x: Array, weights: LayerNorm, eps: float) -> Array:
     return normed * weights.weight + weights.bias
 
 
-def unscaled_scores(query: Array, key: Array) -> Array:
-    """q kᵀ: 2 × [A, S, D] -> [A, S, S]."""
-    scores: Array = query @ key.transpose(0, 2, 1)
-    return scores
+def gate_and_up_swapped(weights: BertWeights) -> BertWeights:
+    """With the feed-forward's two products in each other's place."""
+    layers = tuple(
+        replace(layer, intermediate=layer.up, up=layer.intermediate)
+        for layer in weights.layers
+        if layer.up is not None
+    )
+    return replace(weights, layers=layers)
+
+
+# ── What is added to the scores ──────────────────────────────────────────────────────────────────
+
+
+def score_mistakes(case: Case) -> Iterator[Mistake]:
+    """Buckets, slopes and who looks at whom."""
+    config, weights = case.model.config, case.model.weights
+    arithmetic = config.arithmetic
+
+    def buckets(change: Callable[[Int, int], Int]) -> Callable[[Case], list[Values]]:
+        def changed(distances: Int, count: int, max_distance: int) -> Int:
+            return change(variations.relative_buckets(distances, count, max_distance), count)
+
+        return running(reference_with(relative_buckets=changed))
+
+    if arithmetic.score_bias is not None:
+        without = replace(arithmetic, score_bias=None)
+        what = "what is added to the scores by their distance is missing"
+        yield Mistake("score_bias", what, running(config=replace(config, arithmetic=without)))
+    if arithmetic.score_bias == "buckets":
+        for what, plant in (
+            (
+                "the buckets of keys before and behind a query are swapped; those behind it, j - i "
+                "> 0, have the upper half",
+                buckets(lambda rows, count: np.where(rows, (rows + count // 2) % count, 0)),
+            ),
+            ("the buckets are one too high", buckets(lambda rows, count: (rows + 1) % count)),
+            ("the buckets are one too low", buckets(lambda rows, count: (rows - 1) % count)),
+            (
+                "the buckets are a decoder's, all for keys before the query; half are for those "
+                "behind it",
+                running(reference_with(relative_buckets=decoder_buckets)),
+            ),
+        ):
+            yield Mistake("score_bias", what, plant)
+        if len(weights.layers) > 1:
+
+            def run_layer(x: Array, layer: Layer, config: BertConfig, bias: Array | None) -> Any:
+                own = bias if layer is case.model.weights.layers[0] else None
+                return variations.run_layer(x, layer, config, own)
+
+            yield Mistake(
+                "layer.1.scores",
+                "the scores' table serves layer 0 alone; it serves all layers",
+                running(reference_with(run_layer=run_layer)),
+            )
+    if arithmetic.score_bias == "alibi":
+        for what, slopes in (
+            ("in the wrong order; the first head's is the steepest", alibi_reversed),
+            ("negated; scores fall with the distance", alibi_negated),
+        ):
+            source = reference_with(alibi_slopes=slopes)
+            yield Mistake("score_bias", f"ALiBi's slopes are {what}", running(source))
+    if arithmetic.causal:
+        both = replace(arithmetic, causal=False)
+        yield Mistake(
+            "score_bias",
+            "tokens look at those behind them; this model's look back alone",
+            running(config=replace(config, arithmetic=both)),
+        )
+
+
+def decoder_buckets(distances: Int, buckets: int, max_distance: int) -> Int:
+    """Those of T5's decoder, where no key is behind its query: any shape -> the same."""
+    back = np.minimum(distances, 0)
+    return variations.relative_buckets(back, 2 * buckets, max_distance)
+
+
+def alibi_reversed(heads: int) -> Array:
+    """[A], the flattest first."""
+    return variations.alibi_slopes(heads)[::-1]
+
+
+def alibi_negated(heads: int) -> Array:
+    """[A], so that scores rise with the distance."""
+    slopes: Array = -variations.alibi_slopes(heads)
+    return slopes
 
 
 # ── Products ─────────────────────────────────────────────────────────────────────────────────────
@@ -107,18 +217,21 @@ LINEARS = {
     "value": "value",
     "attention_output": "attention_dense",
     "intermediate": "intermediate",
+    "up": "up",
     "output": "output_dense",
 }
 
 
-def linear_mistakes(layer: int | None) -> Iterator[Mistake]:
+def linear_mistakes(case: Case, layer: int | None) -> Iterator[Mistake]:
     """A weight read the wrong way round, a bias left out: of all products, of one, in one layer."""
+    some = case.model.weights.layers[0]
+    there = [field for field in LINEARS if getattr(some, field) is not None]
     for change, what in (
         (transposed, "weight is transposed; it is stored [out, in], as in PyTorch: y = x Wᵀ + b"),
         (without_bias, "bias is left out"),
     ):
-        places: list[tuple[str, list[str], int | None]] = [("every product", list(LINEARS), None)]
-        for field in LINEARS:
+        places: list[tuple[str, list[str], int | None]] = [("every product", there, None)]
+        for field in there:
             places.append((f"every layer's {field}", [field], None))
             if layer is not None:
                 places.append((f"layer {layer}'s {field}", [field], layer))
@@ -145,7 +258,10 @@ def with_linears(
     """The weights with some products changed, in all layers or in one."""
 
     def changed(layer: Layer) -> Layer:
-        linears: dict[str, Any] = {field: change(getattr(layer, field)) for field in fields}
+        found = {field: getattr(layer, field) for field in fields}
+        linears: dict[str, Any] = {
+            field: change(linear) for field, linear in found.items() if linear is not None
+        }
         return replace(layer, **linears)
 
     layers = tuple(
@@ -190,7 +306,7 @@ def _padded_lengths(case: Case) -> list[int]:
     """To how many tokens a port may have padded: the longest text's, and usual ones."""
     lengths = {len(ids) for ids in case.input_ids}
     most = case.embedder.max_seq_length
-    usual = {min(length, most) for length in (128, 256, most)}
+    usual = {min(length, most) for length in (128, 256)} | ({most} - {NO_LIMIT})
     longest = max(lengths)
     padded = {length for length in usual if length >= longest} | {longest}
     return sorted(padded - (lengths if len(lengths) == 1 else set()))

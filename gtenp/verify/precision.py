@@ -15,6 +15,7 @@ import numpy as np
 
 from gtenp import reference
 from gtenp.model_files.checkpoint import Linear, map_arrays
+from gtenp.reference import variations
 from gtenp.verify.case import Case, Mistake, reference_with
 from gtenp.verify.forms import cut_to_bfloat16, to_bfloat16, to_float16
 from gtenp.verify.model_mistakes import LINEARS, with_linears
@@ -156,8 +157,10 @@ def rounded_reference(to_half: Round) -> object:
     def rounded(function: Callable[..., Array]) -> Callable[..., Array]:
         return lambda *arguments: to_half(function(*arguments))
 
-    names = ("linear", "layer_norm", "softmax", "embed", "attention_scores", "merge_heads")
+    names = ("linear", "layer_norm", "softmax", "embed", "merge_heads")
     functions = {name: rounded(getattr(reference, name)) for name in names}
+    more = ("rms_norm", "biased_scores")
+    functions |= {name: rounded(getattr(variations, name)) for name in more}
     activations = {name: rounded(function) for name, function in reference.ACTIVATIONS.items()}
     return reference_with(**functions, ACTIVATIONS=activations)
 

@@ -75,6 +75,16 @@ STEPS = (
     Step("normalized", "H", "the vector so far, divided by its Euclidean length"),
 )
 
+# What models of other families compute beside these, each in its place among them.
+MORE_STEPS = (
+    Step("score_bias", "ASS", "what each layer adds to its scores, by distance; -∞ where unseen"),
+    Step("layer.*.attention_norm", "SH", "the norm of the layer's input, where norms come first"),
+    Step("layer.*.feed_forward_norm", "SH", "the norm of attention_output, likewise"),
+    Step("layer.*.up", "SF", "where the feed-forward is gated: the product that gelu scales"),
+    Step("layer.*.gated", "SF", "gelu · up"),
+    Step("final_norm", "SH", "the norm of the last layer's output, where norms come first"),
+)
+
 
 def step_of(name: str) -> Step | None:
     """The step that a value's name belongs to; None for a name that isn't one.
@@ -86,7 +96,8 @@ def step_of(name: str) -> Step | None:
     """
     generic = re.sub(r"^layer\.[0-9]+\.", "layer.*.", name)
     generic = re.sub(r"^(dense|layer_norm|normalized)\.[1-9][0-9]*$", r"\1", generic)
-    return next((step for step in STEPS if step.name == generic and "*" not in name), None)
+    known = (*STEPS, *MORE_STEPS)
+    return next((step for step in known if step.name == generic and "*" not in name), None)
 
 
 # ── From texts to values ─────────────────────────────────────────────────────────────────────────
@@ -169,7 +180,14 @@ def trace(model: Model, input_ids: Int) -> Values:
     return named(variations.forward(model.weights, model.config, input_ids), model)
 
 
-def named(steps: reference.Trace, model: Model) -> Values:
+def last_states(config: BertConfig) -> str:
+    """The name of the step that the pooling is given: the tokens' last states."""
+    if config.arithmetic.norm_first:
+        return "final_norm"
+    return f"layer.{config.num_hidden_layers - 1}.output"
+
+
+def named(steps: variations.Trace, model: Model) -> Values:
     """The values of one forward pass under their names, and what pooling makes of them."""
     values = {
         "input_ids": steps.input_ids,
@@ -178,8 +196,13 @@ def named(steps: reference.Trace, model: Model) -> Values:
         "embeddings.sum": steps.embeddings_sum,
         "embeddings.output": steps.embeddings,
     }
+    if steps.score_bias is not None:
+        values["score_bias"] = steps.score_bias
     for number, layer in enumerate(steps.layers):
-        values |= {f"layer.{number}.{f.name}": getattr(layer, f.name) for f in fields(layer)}
+        found = {f.name: getattr(layer, f.name) for f in fields(layer)}
+        values |= {f"layer.{number}.{name}": a for name, a in found.items() if a is not None}
+    if steps.final_norm is not None:
+        values["final_norm"] = steps.final_norm
     last, pooling = steps.hidden_states[-1], model.sentence_config.pooling
     return values | sentence_values(last, pooling, model.heads)
 

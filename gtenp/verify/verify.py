@@ -22,6 +22,7 @@ from gtenp.verify.trace import (
     Values,
     count_texts,
     head_names,
+    last_states,
     model_of,
     split,
     step_of,
@@ -88,7 +89,7 @@ def _by_text(
         values = {**values, EMBEDDING: _a_row_each(values[EMBEDDING], count)}
     own_names = {
         EMBEDDING: ["pooled", *head_names(embedder.sentence_config)][-1],
-        TOKEN_EMBEDDINGS: f"layer.{embedder.config.num_hidden_layers - 1}.output",
+        TOKEN_EMBEDDINGS: last_states(embedder.config),
     }
     found: list[Values] = []
     ignored: dict[str, None] = {}

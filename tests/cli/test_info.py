@@ -2,7 +2,9 @@ import json
 import os
 
 import numpy as np
+import pytest
 from command_line import TINY, run
+from models.build import built
 from safetensors.numpy import load_file, save_file
 
 
@@ -32,3 +34,29 @@ def test_info_tells_of_licence_prompts_and_what_was_left_aside(sentence_tiny):
     text = run("info", str(folder)).stdout
     assert "query: 'query: '" in text
     assert "pooler.dense.bias" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "family", "positions", "tokenizer"),
+    [
+        ("all-MiniLM-L6-v2", "bert", "a table for 512 tokens", "WordPiece, uncased"),
+        (
+            "all-mpnet-base-v2",
+            "mpnet",
+            "a table for 512 tokens; a number added to each score, by distance",
+            "WordPiece, uncased",
+        ),
+        ("sentence-t5-base", "t5", "a number added to each score, by distance", "Unigram"),
+        (
+            "blooms-layers",
+            "bloom",
+            "scores fall with the distance (ALiBi); tokens look back alone",
+            "WordPiece, uncased",
+        ),
+    ],
+)
+def test_info_tells_the_family_and_how_positions_enter(
+    name, family, positions, tokenizer, tmp_path
+):
+    told = json.loads(run("info", str(built(name, tmp_path)), "--json").stdout)
+    assert (told["family"], told["positions"], told["tokenizer"]) == (family, positions, tokenizer)

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -6,8 +7,11 @@ import pytest
 from golden import HIDDEN_TOLERANCE, Golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from models.published import t5
+from models.relatives import t5_tensors
 from places import DATA
 from random_model import TINY, write_model
+from safetensors.numpy import save_file
 
 from gtenp import reference
 from gtenp.engine import encoder, kernels
@@ -73,10 +77,10 @@ def test_attention_takes_no_more_scores_at_once_than_it_may(monkeypatch, small):
     batch = pack([list(range(64))] * 2 + [list(range(16))] * 9 + [[1, 2]] * 200)
     expected, seen = ENCODER.forward(batch), []
 
-    def watched(query, key, value, context):
+    def watched(query, key, value, context, bias):
         scores = query.size // query.shape[-1] * key.shape[-1]
         seen.append(scores)
-        attend(query, key, value, context)
+        attend(query, key, value, context, bias)
 
     attend = kernels.attend
     monkeypatch.setattr(kernels, "attend", watched)
@@ -145,3 +149,40 @@ def test_a_thread_keeps_no_array_beyond_the_bound():
     most = workspace.array("scratch", _MOST_KEPT)
     assert np.shares_memory(workspace.array("scratch", 50), most)
     assert sum(array.nbytes for array in vars(workspace).values()) == 4 * _MOST_KEPT
+
+
+LAYER_OF_T5_XXL = {"d_model": 128, "num_heads": 16, "d_kv": 64, "d_ff": 8192, "num_layers": 12}
+
+
+def test_float16_that_stays_in_the_file_takes_less_memory_than_its_float32(tmp_path):
+    """In the shape of T5's largest layer, an eighth as wide: A·D is 8·H, F is 64·H."""
+    config = t5(128, 12, **LAYER_OF_T5_XXL, vocab_size=100)
+    tensors = {name: t.astype(np.float16) for name, t in t5_tensors(config, 1).items()}
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    script = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from peak_memory import peak_megabytes
+from gtenp.engine import encoder
+from gtenp.engine.batch import pack
+from gtenp.model_files.model import load_weights, read_config
+if sys.argv[3] == "in the file":
+    encoder._MOST_LAID_OUT = 0
+before = peak_megabytes()
+config = read_config(Path(sys.argv[2]))
+weights = load_weights(Path(sys.argv[2]), config)
+states = encoder.Encoder(weights, config).forward(pack([[5, 6, 7, 1]] * 8, None, config.arithmetic))
+print(peak_megabytes() - before, float(abs(states).sum()))
+"""
+    found = {}
+    for where in ("in the file", "laid out"):
+        command = [sys.executable, "-c", script, str(DATA.parent), str(tmp_path), where]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        found[where] = [float(number) for number in done.stdout.split()]
+    float32 = sum(t.size for name, t in tensors.items() if name != "shared.weight") * 4 / 2**20
+    (in_file, its_sum), (laid_out, other_sum) = found["in the file"], found["laid out"]
+    assert its_sum == pytest.approx(other_sum, rel=1e-4)
+    assert laid_out > float32  # the file's pages and the whole of its float32
+    assert in_file < 0.75 * float32  # the file's pages, half of it, and a piece of one matrix

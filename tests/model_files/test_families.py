@@ -1,22 +1,27 @@
 """Each family's encoder and classifier against transformers, from the same token ids."""
 
 import json
+from dataclasses import fields
 
 import numpy as np
 import pytest
 from golden import FLOAT64_TOLERANCE, HIDDEN_TOLERANCE, Golden
-from models.families import FAMILIES, write_family
+from models.build import SIZES
+from models.families import FAMILIES as CONFIGS
+from models.families import has_classifier, write_family
+from safetensors.numpy import load_file, save_file
 
+from gtenp.engine import encoder as encoder_module
 from gtenp.engine.batch import pack
 from gtenp.engine.encoder import Encoder
 from gtenp.engine.pooling import dense
 from gtenp.errors import ModelFileError, UnsupportedModelError
 from gtenp.model_files.checkpoint import astype
+from gtenp.model_files.config import NO_LIMIT
 from gtenp.model_files.model import load_classifier, load_weights, read_config
 from gtenp.reference import bert, variations
 
 GOLDEN = Golden("families")
-CONFIGS = {config["model_type"]: config for config in FAMILIES}
 
 
 class Family:
@@ -26,7 +31,9 @@ class Family:
         self.folder = write_family(folder, CONFIGS[name])
         self.config = read_config(folder)
         self.weights = load_weights(folder, self.config)
-        self.classifier = load_classifier(folder, self.config)
+        self.name = name
+        self.classifies = has_classifier(CONFIGS[name])
+        self.classifier = load_classifier(folder, self.config) if self.classifies else None
         self.rows = GOLDEN.sequences(f"{name}.")
         self.golden = lambda key: GOLDEN.arrays[f"{name}.{key}"]
 
@@ -45,6 +52,10 @@ def test_hidden_states_are_those_of_transformers_for_every_length(family):
 
 
 def test_logits_are_those_of_transformers(family):
+    if not family.classifies:
+        with pytest.raises(UnsupportedModelError, match="whose cross-encoders gtenp does not know"):
+            load_classifier(family.folder, family.config)
+        return
     batch = pack(family.rows, arithmetic=family.config.arithmetic)
     first = Encoder(family.weights, family.config).forward(batch, wanted=batch.cu_seqlens[:-1])
     hidden = dense(first, family.classifier.dense, family.classifier.activation)
@@ -54,10 +65,13 @@ def test_logits_are_those_of_transformers(family):
 
 
 def test_the_reference_in_float64_is_torchs(family):
-    weights, classifier = (astype(w, np.float64) for w in (family.weights, family.classifier))
-    trace = variations.forward(weights, family.config, np.array(family.rows[3]))
-    states = trace.hidden_states[-1]
-    assert np.abs(states - family.golden("hidden_states_float64")).max() <= FLOAT64_TOLERANCE
+    weights, expected = astype(family.weights, np.float64), family.golden("hidden_states_float64")
+    (row,) = (row for row in family.rows if len(row) == len(expected))
+    states = variations.forward(weights, family.config, np.array(row)).hidden_states[-1]
+    assert np.abs(states - expected).max() <= FLOAT64_TOLERANCE
+    if not family.classifies:
+        return
+    classifier = astype(family.classifier, np.float64)
     logits = variations.classify(states, classifier)
     assert np.abs(logits - family.golden("logits_float64")).max() <= FLOAT64_TOLERANCE
 
@@ -71,15 +85,25 @@ def test_engine_and_reference_number_positions_alike(family):
 def test_where_the_arithmetic_is_berts_every_number_is(tmp_path):
     family = Family("bert", tmp_path)
     ids = np.array(family.rows[3])
-    ours = variations.forward(family.weights, family.config, ids).hidden_states
-    for found, expected in zip(
-        ours, bert.forward(family.weights, family.config, ids).hidden_states, strict=True
-    ):
+    ours = variations.forward(family.weights, family.config, ids)
+    theirs = bert.forward(family.weights, family.config, ids)
+    assert (ours.score_bias, ours.final_norm) == (None, None)
+    for found, expected in zip(ours.hidden_states, theirs.hidden_states, strict=True):
         np.testing.assert_array_equal(found, expected)
+    for mine, layer in zip(ours.layers, theirs.layers, strict=True):
+        names = {field.name for field in fields(layer)}
+        for name in names:
+            np.testing.assert_array_equal(getattr(mine, name), getattr(layer, name))
+        others = {field.name for field in fields(mine)} - names
+        assert {getattr(mine, name) for name in others} == {None}
 
 
 def test_a_text_may_be_as_long_as_the_table_has_rows_behind_the_padding(family):
-    most = 66 - family.config.arithmetic.first_position
+    if not family.config.arithmetic.position_table:
+        assert family.config.max_tokens == NO_LIMIT
+        return
+    rows = CONFIGS[family.name]["max_position_embeddings"]
+    most = rows - family.config.arithmetic.first_position
     assert family.config.max_tokens == most == len(family.rows[4])
 
 
@@ -87,14 +111,85 @@ def test_a_text_may_be_as_long_as_the_table_has_rows_behind_the_padding(family):
 def test_what_is_missing_from_a_family_is_named_by_its_own_names(name, tmp_path):
     folder = write_family(tmp_path, CONFIGS[name])
     config = json.loads((folder / "config.json").read_text())
-    layers = "n_layers" if name == "distilbert" else "num_hidden_layers"
+    layers = SIZES.get(config["model_type"], {}).get("num_hidden_layers", "num_hidden_layers")
     (folder / "config.json").write_text(json.dumps({**config, layers: 3}))
-    where = "transformer" if name == "distilbert" else "encoder"
-    with pytest.raises(ModelFileError, match=rf"lacks the tensor {where}\.layer\.2\.attention"):
+    where = {"distilbert": "transformer.layer", "t5": "encoder.block", "bloom": "h"}.get(
+        config["model_type"], "encoder.layer"
+    )
+    with pytest.raises(ModelFileError, match=rf"lacks the tensor {where}\.2\."):
         load_weights(folder, read_config(folder))
     (folder / "config.json").write_text(json.dumps({**config, layers: 1}))
-    with pytest.raises(ModelFileError, match=rf"{where}\.layer\.1\..*has no place"):
+    with pytest.raises(ModelFileError, match=rf"{where}\.1\..*has no place"):
         load_weights(folder, read_config(folder))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_one_row_of_each_text_may_be_wanted_and_threads_may_share(family, threads):
+    rows = [*family.rows[:4], *[[7, 8, 9]] * 5, family.rows[4]]
+    batch = pack(rows, arithmetic=family.config.arithmetic)
+    encoder = Encoder(family.weights, family.config)
+    whole = encoder.forward(batch)
+    # The first, the last, and one that stands elsewhere in each text.
+    middle = (batch.cu_seqlens[:-1] + batch.cu_seqlens[1:]) // 2
+    for wanted in (batch.cu_seqlens[:-1], batch.cu_seqlens[1:] - 1, middle):
+        found = encoder.forward(batch, threads, wanted)
+        assert np.abs(found - whole[wanted]).max() <= HIDDEN_TOLERANCE
+    assert np.abs(encoder.forward(batch, threads) - whole).max() <= HIDDEN_TOLERANCE
+    *_, last = encoder.hidden_states(batch)
+    assert np.abs(last - whole).max() <= HIDDEN_TOLERANCE
+
+
+def test_weights_that_stay_in_the_file_give_the_same(family, monkeypatch):
+    batch = pack(family.rows, arithmetic=family.config.arithmetic)
+    expected = Encoder(family.weights, family.config).forward(batch)
+    monkeypatch.setattr(encoder_module, "_MOST_LAID_OUT", 0)
+    monkeypatch.setattr(encoder_module, "_MOST_WIDENED", 1000)
+    for weights in (family.weights, astype(family.weights, np.float16)):
+        found = Encoder(weights, family.config).forward(batch)
+        again = Encoder(astype(weights, np.float32), family.config).forward(batch)
+        np.testing.assert_allclose(found, again, atol=1e-5)
+        if weights is family.weights:
+            assert np.abs(found - expected).max() <= HIDDEN_TOLERANCE
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "words"),
+    [
+        ("mpnet", {"relative_attention_num_buckets": 64}, "relative_attention_num_buckets is 64"),
+        ("mpnet", {"hidden_act": "mish"}, "hidden_act is 'mish'"),
+        ("t5", {"feed_forward_proj": "gated-mish"}, "feed_forward_proj is 'gated-mish'"),
+        ("t5", {"feed_forward_proj": "twice-relu"}, "feed_forward_proj is 'twice-relu'"),
+        ("t5", {"relative_attention_num_buckets": 30}, "relative_attention_num_buckets is 30"),
+        ("t5", {"relative_attention_max_distance": 8}, "relative_attention_max_distance 8"),
+        (
+            "bloom",
+            {"apply_residual_connection_post_layernorm": True},
+            "apply_residual_connection_post_layernorm to True",
+        ),
+    ],
+)
+def test_what_would_change_a_familys_arithmetic_is_refused(name, changes, words, tmp_path):
+    folder = write_family(tmp_path, CONFIGS[name])
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, **changes}))
+    with pytest.raises(UnsupportedModelError, match=words):
+        read_config(folder)
+
+
+def test_t5s_words_may_go_by_either_name(tmp_path):
+    folder = write_family(tmp_path, CONFIGS["t5"])
+    config = read_config(folder)
+    expected = load_weights(folder, config)
+    tensors = load_file(folder / "model.safetensors")
+    tensors["decoder.block.0.layer.0.layer_norm.weight"] = np.ones(3, np.float32)
+    tensors["lm_head.weight"] = np.ones((2, 2), np.float32)
+    words = tensors.pop("shared.weight")
+    other = "encoder.embed_tokens.weight"
+    for names in ((other,), (other, "shared.weight")):
+        save_file(tensors | dict.fromkeys(names, words), folder / "model.safetensors")
+        found = load_weights(folder, config)
+        np.testing.assert_array_equal(found.word_embeddings, expected.word_embeddings)
+        assert {"lm_head.weight", "decoder.block.0.layer.0.layer_norm.weight"} <= {*found.ignored}
 
 
 def test_a_family_that_is_not_known_is_refused_by_name(tmp_path):

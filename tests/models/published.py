@@ -62,6 +62,64 @@ def xlm_roberta(hidden_size: int, layers: int, **changes: Any) -> dict[str, Any]
     return {**bert(hidden_size, layers), **sizes, **tokens, **family, **changes}
 
 
+def mpnet(**changes: Any) -> dict[str, Any]:
+    return {
+        "architectures": ["MPNetForMaskedLM"],
+        "bos_token_id": 0,
+        "eos_token_id": 2,
+        "hidden_act": "gelu",
+        "hidden_size": 768,
+        "intermediate_size": 3072,
+        "layer_norm_eps": 1e-5,
+        "max_position_embeddings": 514,
+        "model_type": "mpnet",
+        "num_attention_heads": 12,
+        "num_hidden_layers": 12,
+        "pad_token_id": 1,
+        "relative_attention_num_buckets": 32,
+        "vocab_size": 30527,
+        **changes,
+    }
+
+
+def t5(size: int, layers: int, **changes: Any) -> dict[str, Any]:
+    return {
+        "architectures": ["T5EncoderModel"],
+        "d_ff": 4 * size,
+        "d_kv": 64,
+        "d_model": size,
+        "eos_token_id": 1,
+        "feed_forward_proj": "relu",
+        "is_encoder_decoder": True,
+        "layer_norm_epsilon": 1e-6,
+        "model_type": "t5",
+        "num_heads": size // 64,
+        "num_layers": layers,
+        "pad_token_id": 0,
+        "relative_attention_max_distance": 128,
+        "relative_attention_num_buckets": 32,
+        "vocab_size": 32128,
+        **changes,
+    }
+
+
+def bloom(size: int, layers: int, heads: int, **changes: Any) -> dict[str, Any]:
+    return {
+        "apply_residual_connection_post_layernorm": False,
+        "architectures": ["BloomModel"],
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "hidden_size": size,
+        "layer_norm_epsilon": 1e-5,
+        "model_type": "bloom",
+        "n_head": heads,
+        "n_layer": layers,
+        "pad_token_id": 3,
+        "vocab_size": 250880,
+        **changes,
+    }
+
+
 MEAN = {"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}
 CLS = {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
 SEARCH = "Represent this sentence for searching relevant passages: "
@@ -91,12 +149,14 @@ class Model:
     new_class_paths: bool = False
     shards: int = 1
     labels: int | None = None  # a cross-encoder's
+    pieces_alone: bool = False  # sentencepiece's file in tokenizer.json's place
 
 
 def _max(length: int, do_lower_case: bool = False) -> dict[str, Any]:
     return {"max_seq_length": length, "do_lower_case": do_lower_case}
 
 
+_NO_BIAS = {"bias": False, "activation_function": "torch.nn.modules.linear.Identity"}
 _QUERY = {"prompts": {"query": SEARCH}, "default_prompt_name": None}
 
 PUBLISHED = [
@@ -148,6 +208,39 @@ PUBLISHED = [
         transformer=_max(128),
         dense={"bias": True, "activation_function": "torch.nn.modules.activation.Tanh"},
         lowercase=False,
+    ),
+    Model("sentence-transformers/all-mpnet-base-v2", mpnet(), transformer=_max(384)),
+    Model(
+        "sentence-transformers/multi-qa-mpnet-base-dot-v1",
+        mpnet(),
+        CLS,
+        after=(),
+        defaults={"similarity_fn_name": "dot"},
+    ),
+    Model("sentence-transformers/paraphrase-mpnet-base-v2", mpnet(), after=()),
+    Model(
+        "sentence-transformers/sentence-t5-base",
+        t5(768, 12),
+        after=("Dense", "Normalize"),
+        transformer=_max(256),
+        dense=_NO_BIAS,
+        dtype="float16",
+    ),
+    Model(
+        "sentence-transformers/sentence-t5-xxl",
+        t5(1024, 24, d_kv=128, num_heads=128, d_ff=65536),
+        after=("Dense", "Normalize"),
+        transformer=_max(256),
+        dense=_NO_BIAS,
+        dtype="float16",
+    ),
+    Model(
+        "sentence-transformers/gtr-t5-base",
+        t5(768, 12),
+        after=("Dense", "Normalize"),
+        dense=_NO_BIAS,
+        dtype="float16",
+        pieces_alone=True,
     ),
 ]
 
@@ -274,6 +367,8 @@ FORMS = [
     Model(
         "truncate-dim", _SMALL, defaults={"truncate_dim": 16, "similarity_fn_name": "dot"}
     ),
+    Model("a-gated-t5", t5(768, 2, feed_forward_proj="gated-gelu"), after=()),
+    Model("blooms-layers", bloom(384, 2, 6), {"pooling_mode": "weightedmean"}, after=()),
     Model("lowered-before-a-cased-tokenizer", _SMALL, transformer=_max(64, True), lowercase=False),
 ]  # fmt: skip
 

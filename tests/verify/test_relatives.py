@@ -1,0 +1,145 @@
+"""The mistakes that ports of BERT's relatives make, from the vectors alone: each is planted in a
+port of its own, and exactly its words come out.
+"""
+
+import re
+
+import numpy as np
+import pytest
+from golden import HIDDEN_TOLERANCE
+from models.build import built
+from relatives_port import vectors
+
+from gtenp import Embedder
+from gtenp.explain.explain import explain
+from gtenp.verify.trace import (
+    MORE_STEPS,
+    STEPS,
+    last_states,
+    model_of,
+    step_of,
+    token_ids,
+    trace,
+)
+from gtenp.verify.verify import verify
+
+TEXTS = ["hello world", "what is the capital of China?", "a quick sort in Python is how to do it. "]
+MODELS = ("all-mpnet-base-v2", "a-gated-t5", "blooms-layers")
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Each with its weights in float64."""
+    parent = tmp_path_factory.mktemp("models")
+    embedders = {name: Embedder(built(name, parent)) for name in MODELS}
+    return {name: (e, model_of(e).weights) for name, e in embedders.items()}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_without_a_mistake_nothing_is_said(models, name):
+    embedder, weights = models[name]
+    found = vectors(embedder, weights, TEXTS)
+    assert np.abs(found - embedder.encode(TEXTS)).max() <= 2e-6
+    assert verify(embedder, {"embedding": found}, TEXTS).diagnosis is None
+
+
+SWAPPED = (
+    "the buckets of keys before and behind a query are swapped; those behind it, j - i > 0, have "
+    "the upper half"
+)
+ONE_LAYER = "the scores' table serves layer 0 alone; it serves all layers"
+NO_BIAS = "what is added to the scores by their distance is missing"
+
+
+@pytest.mark.parametrize(
+    ("name", "bug", "words"),
+    [
+        ("all-mpnet-base-v2", "position offset", "positions begin at 0; this model's begin at 2"),
+        ("all-mpnet-base-v2", "scale", "the scale is missing: scores are divided by √D = √4"),
+        ("all-mpnet-base-v2", "bucket sign", SWAPPED),
+        ("all-mpnet-base-v2", "bucket too high", "the buckets are one too high"),
+        ("all-mpnet-base-v2", "bucket too low", "the buckets are one too low"),
+        ("all-mpnet-base-v2", "no bias", NO_BIAS),
+        ("all-mpnet-base-v2", "table of layer 0", ONE_LAYER),
+        ("a-gated-t5", "scale", "scores are divided by √D = √4; this model's have no scale"),
+        ("a-gated-t5", "bucket sign", SWAPPED),
+        (
+            "a-gated-t5",
+            "decoder's buckets",
+            "the buckets are a decoder's, all for keys before the query; half are for those behind "
+            "it",
+        ),
+        ("a-gated-t5", "table of layer 0", ONE_LAYER),
+        (
+            "a-gated-t5",
+            "layer norm",
+            "norms take the mean away, as a layer norm does; this model's divide by the root mean "
+            "square alone",
+        ),
+        (
+            "a-gated-t5",
+            "gate and up",
+            "gate and up are swapped: the activation is taken of the one that it scales",
+        ),
+        ("a-gated-t5", "final norm", "the norm behind the last layer is missing"),
+        (
+            "blooms-layers",
+            "slope order",
+            "ALiBi's slopes are in the wrong order; the first head's is the steepest",
+        ),
+        (
+            "blooms-layers",
+            "slope sign",
+            "ALiBi's slopes are negated; scores fall with the distance",
+        ),
+        (
+            "blooms-layers",
+            "not causal",
+            "tokens look at those behind them; this model's look back alone",
+        ),
+    ],
+)
+def test_each_mistake_is_named_from_the_vectors(models, name, bug, words):
+    embedder, weights = models[name]
+    diagnosis = verify(
+        embedder, {"embedding": vectors(embedder, weights, TEXTS, bug)}, TEXTS
+    ).diagnosis
+    assert diagnosis is not None
+    assert (diagnosis.what, diagnosis.next) == (words, None)
+
+
+# ── the steps of their own ───────────────────────────────────────────────────────────────────────
+
+NORM_FIRST = {"layer.*.attention_norm", "layer.*.feed_forward_norm", "final_norm"}
+OWN_STEPS = {
+    "all-mpnet-base-v2": {"score_bias"},
+    "a-gated-t5": {"score_bias", *NORM_FIRST, "layer.*.up", "layer.*.gated"},
+    "blooms-layers": {"score_bias", *NORM_FIRST},
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_what_a_family_computes_beside_berts_steps_has_its_names(models, name):
+    embedder, _ = models[name]
+    values = trace(model_of(embedder), token_ids(embedder, TEXTS[:1])[0])
+    assert all(step_of(step) is not None for step in values)
+    found = {re.sub(r"layer\.\d+\.", "layer.*.", step) for step in values}
+    berts = {step.name for step in STEPS}
+    assert found - berts == OWN_STEPS[name] <= {step.name for step in MORE_STEPS}
+    assert berts - found == {"dense", "layer_norm"}
+    last = values[last_states(embedder.config)]
+    states = embedder.encode(TEXTS[0], output_value="token_embeddings")
+    assert np.abs(last - states).max() <= HIDDEN_TOLERANCE
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_stages_of_explain_end_in_what_run_layer_gives(models, name):
+    embedder, _ = models[name]
+    (explanation,) = explain(embedder, [TEXTS[1]])
+    last = explanation.layer_stages[-1].value
+    assert np.abs(last - explanation.trace.layers[0].output).max() <= 1e-6
+    stages = [stage.name for stage in explanation.embedding_stages + explanation.layer_stages]
+    assert "score bias" in stages
+    assert ("attention norm" in stages) == (name != "all-mpnet-base-v2")
+    assert ("gated" in stages) == (name == "a-gated-t5")
+    assert np.abs(explanation.vector - embedder.encode(TEXTS[1])).max() <= 1e-5
