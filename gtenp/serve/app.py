@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from gtenp.serve.route import Route
     from gtenp.serve.service import Service
 
+    Answer = Callable[[Request], Awaitable[Response]]
+
 # What Supabase's client sends along, which a browser asks leave for.
 _HEADERS = ["authorization", "apikey", "x-client-info", "content-type"]
 
@@ -68,9 +70,14 @@ def create_app(service: Service) -> Starlette:
                 group.start_soon(run_in_threadpool, service.load)
             yield
 
+    answers: dict[str, dict[str, Answer]] = {}  # by path and method
     for path, routes in PATHS.items():
+        answers[path] = {routes[0].method: endpoint(service, routes)}
         found = {200, GONE} | {status for route in routes for status in openapi.statuses(route)}
         service.metrics.register(path, sorted(found))
+    for path, answer in _pages(service).items():
+        answers.setdefault(path, {})["GET"] = _recorded(path, answer)
+        service.metrics.register(path, [200])
     service.metrics.register("none", [200, 404, 405])
     middleware = [Middleware(Recorded, service.metrics, options.log_format)]
     if options.cors:
@@ -85,16 +92,22 @@ def create_app(service: Service) -> Starlette:
         )
     return Starlette(
         routes=[
-            *(
-                Path(path, endpoint(service, routes), methods=[routes[0].method])
-                for path, routes in PATHS.items()
-            ),
-            *_pages(service),
+            Path(path, _by_method(found), methods=list(found)) for path, found in answers.items()
         ],
         middleware=middleware,
         exception_handlers={HTTPException: _http_problem},
         lifespan=lifespan,
     )
+
+
+def _by_method(answers: dict[str, Answer]) -> Answer:
+    """What answers at a path by each of its methods; a HEAD is a GET."""
+
+    async def respond(request: Request) -> Response:
+        method = "GET" if request.method == "HEAD" else request.method
+        return await answers[method](request)
+
+    return respond
 
 
 async def _http_problem(_: Request, error: HTTPException) -> Response:
@@ -106,7 +119,7 @@ async def _http_problem(_: Request, error: HTTPException) -> Response:
 # ── Pages and probes: no key is asked for, but for /explain, which computes ──────────────────────
 
 
-def _pages(service: Service) -> list[Path]:
+def _pages(service: Service) -> dict[str, Answer]:
     async def live(_: Request) -> Response:
         return PlainTextResponse("")
 
@@ -135,7 +148,7 @@ def _pages(service: Service) -> list[Path]:
             )
         return HTMLResponse(content)
 
-    pages = {
+    return {
         "/": page,
         "/docs": docs,
         "/openapi.json": description,
@@ -146,14 +159,9 @@ def _pages(service: Service) -> list[Path]:
         "/health": ready,
         "/ping": ready,
     }
-    for path in pages:
-        service.metrics.register(path, [200])
-    return [Path(path, _recorded(path, answer)) for path, answer in pages.items()]
 
 
-def _recorded(
-    path: str, answer: Callable[[Request], Awaitable[Response]]
-) -> Callable[[Request], Awaitable[Response]]:
+def _recorded(path: str, answer: Answer) -> Answer:
     """The same, under its path in the log, and with what it raises told."""
 
     async def respond(request: Request) -> Response:

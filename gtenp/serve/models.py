@@ -61,7 +61,7 @@ class Input:
     @classmethod
     def read(cls, value: Any, field: str) -> Input:
         """A str, a list of them, or either in token ids, as a list."""
-        single = isinstance(value, str) or (bool(value) and isinstance(value[0], int))
+        single = isinstance(value, str) or isinstance(value[0], (int, float))
         return cls([value] if single else value, field, single)
 
     def name(self, number: int) -> str:
@@ -215,7 +215,7 @@ class Models:
         tokenizer = self.embedder.tokenizer
         kept = ids[: most - 2] if side == "right" else ids[-(most - 2) :]
         ends = (tokenizer.cls_token_id, tokenizer.sep_token_id)
-        return [id for id in (ends[0], *kept, ends[1]) if id is not None]
+        return [int(id) for id in (ends[0], *kept, ends[1]) if id is not None]
 
     def score(
         self,

@@ -72,10 +72,10 @@ def _work(models: Models, body: dict[str, Any]) -> Work:
 def shorten(models: Models, vectors: Float32, dimensions: int | None) -> Float32:
     """The vectors' first values, [n, H] -> [n, dimensions], of length 1 again if they were."""
     assert models.embedder is not None
-    size = models.embedder.get_embedding_dimension()
-    if (dimensions or size) == vectors.shape[1]:
+    size = int(dimensions or models.embedder.get_embedding_dimension())
+    if size == vectors.shape[1]:
         return vectors
-    kept = np.ascontiguousarray(vectors[:, : dimensions or size])
+    kept = np.ascontiguousarray(vectors[:, :size])
     normalized = dimensions is not None and models.embedder.sentence_config.normalizes
     return normalize(kept) if normalized else kept
 

@@ -42,11 +42,9 @@ def document(service: Service, paths: Mapping[str, Sequence[Route]]) -> dict[str
         ]
         if served:
             described[path] = _operation(service, path, served)
-    for path, (summary, media_type, may_fail) in _PLAIN.items():
-        responses = {"200": {"description": "OK", "content": {media_type: {"schema": {}}}}}
-        if may_fail:
-            responses["503"] = {"description": "Service Unavailable"}
-        described[path] = {"get": {"summary": summary, "responses": responses}}
+    for path, (summary, media_type, problems) in _PAGES.items():
+        described.setdefault(path, {})["get"] = _page_operation(summary, media_type, problems)
+    described["/explain"]["get"]["parameters"] = [_TEXTS]
     found: dict[str, Any] = {
         "openapi": "3.1.0",
         "info": {"title": "gtenp serve", "version": __version__},
@@ -57,12 +55,35 @@ def document(service: Service, paths: Mapping[str, Sequence[Route]]) -> dict[str
     return found
 
 
-_PLAIN = {
-    "/health": ("200 when requests are answered", "text/plain", True),
-    "/readyz": ("The same, for who sends the requests", "text/plain", True),
-    "/livez": ("200 while the process lives", "text/plain", False),
-    "/metrics": ("What was counted, for Prometheus", "text/plain", False),
+_HTML, _TEXT = "text/html", "text/plain"
+_PAGES: dict[str, tuple[str, str, tuple[int, ...]]] = {
+    "/": ("A page to try it", _HTML, ()),
+    "/docs": ("This description, for people", _HTML, (503,)),
+    "/openapi.json": ("This description", "application/json", (503,)),
+    "/explain": (
+        "A page of what happens to texts on their way to a vector",
+        _HTML,
+        (400, 401, 404, 429, 503),
+    ),
+    "/health": ("200 when requests are answered", _TEXT, (503,)),
+    "/ping": ("The same", _TEXT, (503,)),
+    "/readyz": ("The same", _TEXT, (503,)),
+    "/livez": ("200 while the process lives", _TEXT, ()),
+    "/metrics": ("What was counted, for Prometheus", _TEXT, ()),
 }
+_TEXTS = {
+    "name": "text",
+    "in": "query",
+    "required": True,
+    "schema": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": 4},
+}
+
+
+def _page_operation(summary: str, media_type: str, problems: tuple[int, ...]) -> dict[str, Any]:
+    responses: dict[str, Any] = {"200": {"description": "OK", "content": {media_type: {}}}}
+    for status in problems:
+        responses[str(status)] = {"description": HTTPStatus(status).phrase}
+    return {"summary": summary, "responses": responses}
 
 
 def _operation(service: Service, path: str, routes: Sequence[Route]) -> dict[str, Any]:

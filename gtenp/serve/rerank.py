@@ -42,7 +42,8 @@ def _work(models: Models, body: dict[str, Any]) -> Work:
 
     def answer(logits: list[Float32]) -> Any:
         scores = sigmoid(np.ravel(logits))
-        best = np.argsort(-np.ravel(logits), kind="stable")[: body.get("top_n")].tolist()
+        wanted = int(body.get("top_n") or len(found))
+        best = np.argsort(-np.ravel(logits), kind="stable")[:wanted].tolist()
         results = [{"index": i, "relevance_score": scores[i]} for i in best]
         if body.get("return_documents"):
             results = [{**hit, "document": {"text": found[hit["index"]]}} for hit in results]

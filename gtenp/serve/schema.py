@@ -44,6 +44,8 @@ def check(schema: Schema, value: Any, place: Place = ()) -> None:
         _check_any(schema["anyOf"], value, place)
         return
     found, wanted = _KINDS[type(value)], schema["type"]
+    if found == "number" and value.is_integer():
+        found = "integer"  # 3.0 is one, says JSON Schema
     if found != wanted and not (found == "integer" and wanted == "number"):
         advice = schema.get("x-instead", {}).get(found, "")
         raise SchemaError(place, f"is {_a(found)}, {_a(wanted)} was wanted{advice}", of_kind=True)

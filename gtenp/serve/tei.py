@@ -178,7 +178,8 @@ def _decode(models: Models, body: dict[str, Any]) -> Work:
     assert models.embedder is not None
     rows = body["ids"] if isinstance(body["ids"][0], list) else [body["ids"]]
     skip = body.get("skip_special_tokens") is not False
-    found = [models.embedder.tokenizer.decode(ids, skip_special_tokens=skip) for ids in rows]
+    decode = models.embedder.tokenizer.decode
+    found = [decode(list(map(int, ids)), skip_special_tokens=skip) for ids in rows]
     return Work(lambda _: found)
 
 

@@ -24,6 +24,7 @@ LISTS = any_of(STRING, array(STRING, 1, 3), array(array(INTEGER)))
         (STRING, ""),
         (NUMBER, 3),
         (NUMBER, 3.5),
+        (INTEGER, 3.0),
         (array(STRING, 1, 2), ["a", "b"]),
         (LISTS, "a"),
         (LISTS, [[1], []]),
@@ -43,7 +44,7 @@ def test_what_suits_passes(schema, value):
     [
         (STRING, 3, "the body is an integer, a string was wanted"),
         (INTEGER, True, "the body is a boolean, an integer was wanted"),
-        (INTEGER, 3.0, "the body is a number, an integer was wanted"),
+        (INTEGER, 3.5, "the body is a number, an integer was wanted"),
         (BOOLEAN, 1, "the body is an integer, a boolean was wanted"),
         (array(STRING), ["a", None], "[1] is null, a string was wanted"),
         (array(STRING, 1), [], "the body has 0 items, wanted 1 at least"),
