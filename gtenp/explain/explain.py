@@ -12,6 +12,7 @@ time.
 
 from __future__ import annotations
 
+import html
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +22,7 @@ import numpy as np
 
 from gtenp import reference
 from gtenp.engine.pooling import normalize, pool
+from gtenp.explain.page import page
 from gtenp.model_files.sentence_config import Dense, LayerNorm, Normalize
 from gtenp.reference import variations
 from gtenp.reference.variations import biased_scores, norm, score_bias
@@ -86,6 +88,7 @@ class Explanation:
     sentence_stages: tuple[Stage, ...]
     vector: Array  # [H], or the part of it that the model keeps
     engine_seconds: float  # the whole way in the fast engine, tokenizer to vector
+    model: str  # its name
 
     @property
     def flops(self) -> int:
@@ -109,6 +112,12 @@ class Explanation:
     def attention(self) -> Array:
         """[L, A, S, S]: the rows look, the columns are looked at."""
         return np.stack([layer.attention for layer in self.trace.layers])
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: its page in a frame, where neither disturbs the other."""
+        content = html.escape(page(self.model, "", [self], []).decode())
+        style = "width: 100%; height: 45em; border: 0"
+        return f'<iframe sandbox="allow-scripts" style="{style}" srcdoc="{content}"></iframe>'
 
 
 @dataclass(frozen=True)
@@ -156,6 +165,7 @@ def _explain_one(embedder: Embedder, model: Model, text: str, input_ids: Int) ->
         sentence_stages,
         sentence_stages[-1].value[: embedder.truncate_dim],
         engine_seconds,
+        embedder.name_or_path,
     )
 
 

@@ -8,19 +8,22 @@ from __future__ import annotations
 import html
 import unicodedata
 import warnings
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from gtenp.errors import MissingPackageError
+from gtenp.arguments import as_texts
+from gtenp.errors import InputError, MissingPackageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import BinaryIO
 
     import numpy.typing as npt
     from matplotlib.figure import Figure
 
+    from gtenp.embedder import Embedder
     from gtenp.engine.kernels import Float32
 
 
@@ -105,10 +108,51 @@ def columns(line: str) -> int:
     )
 
 
+@dataclass(frozen=True)
+class HeatMap:
+    """How alike texts are, each to each; a notebook shows it as the shaded square."""
+
+    texts: tuple[str, ...]  # N of them
+    scores: Float32  # [N, N], the model's similarity × 100
+
+    def _repr_html_(self) -> str:
+        return _table(self.scores, self.texts)
+
+
+def heat_map(embedder: Embedder, texts: Iterable[str]) -> HeatMap:
+    """The model's similarity of each text to each. InputError for fewer than two texts."""
+    kept = tuple(as_texts("texts", texts))
+    if len(kept) < 2:
+        raise InputError(f"texts: {len(kept)} to compare; wanted two or more")
+    embeddings = embedder.encode(kept)
+    return HeatMap(kept, embedder.similarity(embeddings, embeddings) * 100)
+
+
 def write_html(file: BinaryIO, scores: Float32, texts: Sequence[str], title: str) -> None:
     """A page of its own, which asks for no other file and has the texts whole."""
+    page = f"""<!doctype html>
+<html>
+<head>
+<meta charset="utf-8">
+<meta name="color-scheme" content="light dark">
+<meta name="viewport" content="width=device-width">
+<title>{html.escape(title)}</title>
+<style>body {{ font-family: sans-serif; margin: 2em }}</style>
+</head>
+<body>
+<h1>{html.escape(title)}</h1>
+{_table(scores, texts)}
+</body>
+</html>
+"""
+    # A lone surrogate, of an argument that is not UTF-8, becomes a question mark.
+    file.write(page.encode("utf-8", errors="replace"))
+
+
+def _table(scores: Float32, texts: Sequence[str]) -> str:
+    """The square as HTML, with its legend and its own styles."""
     shades = "\n".join(
-        f".s{i} {{ background: {shade.background}; color: {shade.ink} }}"
+        f".gtenp .s{i} {{ background: {shade.background}; color: {shade.ink} }}"
         for i, shade in enumerate(SHADES)
     )
     heads = "".join(f"<th>{i}</th>" for i in range(1, len(texts) + 1))
@@ -120,34 +164,18 @@ def write_html(file: BinaryIO, scores: Float32, texts: Sequence[str], title: str
         f'<tr><th>{i}</th>{row}<th class="text" dir="auto">{html.escape(text)}</th></tr>'
         for i, (row, text) in enumerate(zip(cells, texts, strict=True), start=1)
     )
-    page = f"""<!doctype html>
-<html>
-<head>
-<meta charset="utf-8">
-<meta name="color-scheme" content="light dark">
-<meta name="viewport" content="width=device-width">
-<title>{html.escape(title)}</title>
-<style>
-body {{ font-family: sans-serif; margin: 2em }}
-table {{ border-collapse: collapse }}
-td, th {{ padding: 0.4em 0.6em; text-align: right; font-weight: normal }}
-td {{ font-variant-numeric: tabular-nums }}
-.text {{ text-align: start; min-width: 20em }}
+    return f"""<style>
+.gtenp {{ border-collapse: collapse }}
+.gtenp td, .gtenp th {{ padding: 0.4em 0.6em; text-align: right; font-weight: normal }}
+.gtenp td {{ font-variant-numeric: tabular-nums }}
+.gtenp .text {{ text-align: start; min-width: 20em }}
 {shades}
 </style>
-</head>
-<body>
-<h1>{html.escape(title)}</h1>
 <p>{_legend(scores)}</p>
-<table>
+<table class="gtenp">
 <tr><th></th>{heads}<th></th></tr>
 {rows}
-</table>
-</body>
-</html>
-"""
-    # A lone surrogate, of an argument that is not UTF-8, becomes a question mark.
-    file.write(page.encode("utf-8", errors="replace"))
+</table>"""
 
 
 def write_picture(

@@ -180,7 +180,7 @@ def _page() -> str:
 
 def _explanation(models: Any, texts: list[str]) -> bytes:
     from gtenp.errors import GtenpError
-    from gtenp.explain.page import explained
+    from gtenp.explain.page_file import explained
 
     if models.embedder is None:
         raise RequestError("no model", "no embedding model is served here")

@@ -5,6 +5,7 @@ A test may add a script to its copy of the page, which clicks and types as a rea
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -206,3 +207,23 @@ def test_an_error_in_the_page_is_shown_there(content, tmp_path):
     printed = chromium(tmp_path, broken, "--dump-dom")
     assert re.search(r"<html[^>]* data-error=", printed)
     assert "This page could not be drawn: " in printed
+
+
+def test_in_a_notebooks_frame_the_page_is_drawn_and_can_be_changed(tmp_path):
+    (text,) = explain(Embedder(DATA / "tiny"), TEXTS[:1])
+    frame = text._repr_html_()
+    # The frame tells the page around it, which the sandbox keeps from looking in.
+    inner = """
+    while (!root.dataset.ready) await new Promise((done) => setTimeout(done, 10));
+    set({ layer: 1 });
+    parent.postMessage([root.dataset.layer, byId("text").textContent], "*");
+    """
+    told = html.escape(f"<script>(async () => {{ {inner} }})()</script>")
+    frame = frame.replace('"></iframe>', f'{told}"></iframe>')
+    outer = """<script>
+    addEventListener("message", (event) => document.body.append(JSON.stringify(event.data)));
+    </script>"""
+    # A sandbox in a process of its own would not share Chromium's virtual time.
+    flags = ("--disable-features=IsolateSandboxedIframes", "--dump-dom")
+    printed = chromium(tmp_path, f"<body>{outer}{frame}</body>", *flags)
+    assert f'["1","{TEXTS[0]}"]' in printed

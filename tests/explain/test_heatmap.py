@@ -1,4 +1,5 @@
 import io
+import re
 import sys
 import time
 import warnings
@@ -14,6 +15,7 @@ from places import DATA
 from gtenp import Embedder
 from gtenp.cli import main
 from gtenp.cli.similarity import heat_table
+from gtenp.errors import InputError
 from gtenp.explain import heatmap
 
 TINY = str(DATA / "tiny")
@@ -167,6 +169,26 @@ def test_a_text_that_is_no_unicode_leaves_a_readable_page():
     file = io.BytesIO()
     heatmap.write_html(file, SCORES, ["a\udc80", "b", "c"], "model")
     assert "a?" in file.getvalue().decode()
+
+
+def test_a_notebook_shows_the_scores_of_texts_as_the_shaded_square():
+    found = heatmap.heat_map(Embedder(TINY), iter(TEXTS))
+    shown = found._repr_html_()
+    embeddings = Embedder(TINY).encode(TEXTS)
+    scores = Embedder(TINY).similarity(embeddings, embeddings) * 100
+    np.testing.assert_array_equal(found.scores, scores)
+    assert shown.count("<td") == 9
+    assert f">{scores[0, 1]:.2f}</td>" in shown
+    assert "quick &lt;b&gt;sort&lt;/b&gt; &amp; co." in shown
+    # Its styles are for its own table: the notebook has others.
+    rules = re.findall(r"^(.+?) {", shown, re.MULTILINE)
+    assert all(part.strip().startswith(".gtenp") for rule in rules for part in rule.split(","))
+    assert len(rules) == 4 + len(heatmap.SHADES)
+
+
+def test_one_text_has_nothing_to_be_alike_to():
+    with pytest.raises(InputError, match="texts: 1 to compare; wanted two or more"):
+        heatmap.heat_map(Embedder(TINY), ["hello"])
 
 
 # ── as a picture ─────────────────────────────────────────────────────────────────────────────────

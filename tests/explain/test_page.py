@@ -1,4 +1,5 @@
 import base64
+import html
 import json
 import re
 import zlib
@@ -10,9 +11,10 @@ from places import DATA
 
 from gtenp import Embedder
 from gtenp.errors import InputError
-from gtenp.explain import page as explain_page
+from gtenp.explain import page_file
 from gtenp.explain.explain import compare, explain
-from gtenp.explain.page import page, write
+from gtenp.explain.page import page
+from gtenp.explain.page_file import write
 
 HOSTILE = '</script></title><img src=x onerror="fail(1)"><!--{{data}}'
 TEXTS = ["hello world", "a quick sort", HOSTILE]
@@ -102,10 +104,18 @@ def test_the_page_names_no_address_to_fetch(content):
     )
 
 
+def test_a_notebook_shows_an_explanation_as_its_page(embedder):
+    (text,) = explain(embedder, [HOSTILE])
+    frame = text._repr_html_()
+    assert Elements(frame).names == ["(none)", "iframe"]
+    content = re.search(r'srcdoc="([^"]*)"', frame)[1]
+    assert html.unescape(content) == page(str(DATA / "tiny"), "", [text], []).decode()
+
+
 def test_a_page_of_too_many_weights_is_refused_before_anything_is_computed(
     embedder, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(explain_page, "MAX_WEIGHTS", 2 * 4 * 4**2)
+    monkeypatch.setattr(page_file, "MAX_WEIGHTS", 2 * 4 * 4**2)
     write(tmp_path / "fits.html", embedder, "tiny", ["hello world"])
     with pytest.raises(InputError, match=r"texts of 4 \+ 3 tokens have 200 attention weights"):
         write(tmp_path / "not.html", embedder, "tiny", ["hello world", "hello"])
@@ -116,7 +126,7 @@ def test_a_page_that_fails_half_way_leaves_nothing(embedder, tmp_path, monkeypat
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(explain_page, "page", stop)
+    monkeypatch.setattr(page_file, "page", stop)
     with pytest.raises(KeyboardInterrupt):
         write(tmp_path / "page.html", embedder, "tiny", ["hello"])
     assert list(tmp_path.iterdir()) == []
