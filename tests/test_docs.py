@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from models.byte_level import EMBEDDERS, RERANKERS
 from models.published import CROSS_ENCODERS, MULTILINGUAL, MULTILINGUAL_RERANKERS, PUBLISHED
 from places import ROOT
 
@@ -103,6 +104,17 @@ def test_each_published_reranker_has_its_row_and_the_row_its_test():
     rows = re.findall(r"^\| (\S+/\S+) \|.*\| `-k (\S+)` \|$", PAGES["docs/models.md"], re.MULTILINE)
     published = [m.name for m in (*CROSS_ENCODERS, *MULTILINGUAL_RERANKERS) if "/" in m.name]
     assert sorted(rows) == sorted((name, name.rpartition("/")[2]) for name in published)
+
+
+def test_each_model_with_robertas_tokenizer_has_its_row_and_the_row_its_test():
+    rows = re.findall(
+        r"^\| (\S+) \|.*\[`-k (\S+)`\]\(\.\./tests/test_byte_level_models\.py\) \|$",
+        PAGES["docs/models.md"],
+        re.MULTILINE,
+    )
+    names = [m.name for m in (*EMBEDDERS, *RERANKERS) if "/" in m.name]
+    names = [name.removeprefix("sentence-transformers/") for name in names]
+    assert sorted(rows) == sorted((name, name.rpartition("/")[2]) for name in names)
 
 
 def test_the_readmes_table_of_speed_is_a_part_of_the_longer_one():

@@ -27,9 +27,9 @@ FLOORS: dict[str, list[str]] = {
     "tokenizer": [
         "unicode_tables", "characters", "memory", "added_tokens", "template", "normalizer",
         "pre_tokenizer", "wordpiece", "graphemes", "origins", "precompiled", "unicode_forms",
-        "edits", "metaspace", "unigram", "decoder", "bert_pipeline", "sentencepiece",
-        "sentencepiece_decoder", "stages", "files", "pipeline", "batch_encoding", "samples",
-        "tokenizer",
+        "edits", "metaspace", "unigram", "patterns", "split", "byte_level", "bpe", "decoder",
+        "bert_pipeline", "sentencepiece", "sentencepiece_decoder", "stages", "files", "pipeline",
+        "batch_encoding", "samples", "tokenizer",
     ],
     "engine": ["batch", "parallel", "schedule", "kernels", "score_bias", "encoder", "pooling"],
     "reference": ["bert", "variations"],
@@ -131,7 +131,9 @@ def test_a_local_folder_needs_neither_hub_nor_progress_bar_nor_regex():
     code = f"from gtenp import Embedder; Embedder({str(DATA / 'tiny')!r}).encode('plain ASCII')"
     loaded = modules_after(code)
     assert not loaded & {"huggingface_hub", "tqdm", "click", "regex", "filelock"}
-    assert not loaded & {f"gtenp.tokenizer.{name}" for name in ("stages", "pipeline", "edits")}
+    assert not loaded & {
+        f"gtenp.tokenizer.{name}" for name in ("stages", "pipeline", "edits", "bpe", "patterns")
+    }
 
 
 def test_an_unknown_name_is_an_attribute_error():

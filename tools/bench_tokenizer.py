@@ -1,12 +1,13 @@
 """Tokens per second of gtenp, of the Rust tokenizer and of transformers' slow one, one thread each.
 
-    python tools/bench_tokenizer.py [--vocab VOCAB_TXT | --xlmr FOLDER] [--rounds 4]
+    python tools/bench_tokenizer.py [--vocab VOCAB_TXT | --folder FOLDER] [--rounds 4]
 
 Each peer runs in a process of its own, ids only, without padding. Cold is the first pass of a
 freshly loaded tokenizer over the texts, warm the best of the later passes, both in processor time,
 which other work on the machine disturbs less than the clock on the wall. The slow tokenizer is
-left out where transformers is not installed. With --xlmr the tokenizer is XLM-R's, as
-tools/make_xlmr_tokenizer.py writes it, there is no slow one, and loading is measured too.
+left out where transformers is not installed. With --folder the tokenizer is that of a folder, as
+tools/make_xlmr_tokenizer.py and tools/make_gpt2_tokenizer.py write XLM-R's and RoBERTa's; there is
+no slow one, and loading is measured too.
 """
 
 from __future__ import annotations
@@ -146,20 +147,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     vocab = ROOT / "tests" / "data" / "vocab-uncased.txt"
     parser.add_argument("--vocab", type=Path, default=vocab, help="a vocab.txt")
-    parser.add_argument("--xlmr", type=Path, help="a folder with XLM-R's tokenizer.json")
+    parser.add_argument("--folder", type=Path, help="a folder with a tokenizer.json")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--one", nargs=2, metavar=("PEER", "TEXTS"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
-        path = arguments.xlmr or arguments.vocab
+        path = arguments.folder or arguments.vocab
         print(json.dumps(run(*arguments.one, path, arguments.rounds)))
         return
     for kind in TEXTS:
         base: dict[str, float] = {}
-        for peer in PEERS[:2] if arguments.xlmr else PEERS:
+        for peer in PEERS[:2] if arguments.folder else PEERS:
             command = [sys.executable, __file__, "--one", peer, kind]
             command += ["--vocab", str(arguments.vocab), "--rounds", str(arguments.rounds)]
-            command += ["--xlmr", str(arguments.xlmr)] if arguments.xlmr else []
+            command += ["--folder", str(arguments.folder)] if arguments.folder else []
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 print(f"{kind:8} {peer:6} left out: {done.stderr.strip().splitlines()[-1]}")

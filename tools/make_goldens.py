@@ -55,6 +55,7 @@ DATA = ROOT / "tests" / "data"
 sys.path.insert(0, str(ROOT / "tests"))
 
 from models.build import build  # noqa: E402
+from models.byte_level import EMBEDDERS, RERANKERS, build_byte_level  # noqa: E402
 from models.families import FAMILIES, has_classifier, write_family  # noqa: E402
 from models.published import (  # noqa: E402
     CROSS_ENCODERS,
@@ -521,7 +522,46 @@ def embedding_of_the_longest(model: SentenceTransformer, config: Any) -> np.ndar
     return exact
 
 
+# Characters whose bytes are cut, spaces, special tokens in the text.
+BYTE_LEVEL_TEXTS = [
+    *MODEL_TEXTS,
+    " the Capital  of\tChina<mask> is <s>Beijing</s>\n\n it's 12 '34' 😀é",
+]
+
+
+def make_byte_level() -> None:
+    """Embedders, rerankers and, the same of all, the tokenizer of RoBERTa's kind."""
+    pairs = [(first, second) for first in BYTE_LEVEL_TEXTS for second in BYTE_LEVEL_TEXTS]
+    arrays: dict[str, np.ndarray] = {}
+    tokenized: dict[str, Any] = {}
+    for model in (*EMBEDDERS, *RERANKERS):
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = build_byte_level(model, Path(temporary))
+            if model in EMBEDDERS:
+                found = sentence_embeddings(model, folder, BYTE_LEVEL_TEXTS)
+                arrays[f"{folder.name}.encode"] = found["encode"]
+            else:
+                options = {"dtype": torch.float32}
+                theirs = CrossEncoder(str(folder), device="cpu", model_kwargs=options)
+                arrays[f"{folder.name}.scores"] = theirs.predict(pairs)
+            tokenizer = AutoTokenizer.from_pretrained(folder)
+        options = {"truncation": True, "padding": True, "max_length": 24}
+        whole = tokenizer(BYTE_LEVEL_TEXTS, return_offsets_mapping=True)
+        found = {
+            "texts": dict(tokenizer(BYTE_LEVEL_TEXTS, truncation=True)),
+            "pairs": dict(tokenizer(*map(list, zip(*pairs, strict=True)), **options)),
+            "offsets": whole["offset_mapping"],
+            "word_ids": [whole.word_ids(row) for row in range(len(BYTE_LEVEL_TEXTS))],
+            "decoded": tokenizer.batch_decode(whole["input_ids"]),
+        }
+        if tokenized not in ({}, found):
+            raise SystemExit(f"{model.name} has another tokenizer than the models before it")
+        tokenized = found
+    write("byte-level", arrays, texts=BYTE_LEVEL_TEXTS, tokenized=tokenized)
+
+
 if __name__ == "__main__":
+    make_byte_level()
     make_families()
     make_cross_encoders()
     make_multilingual()

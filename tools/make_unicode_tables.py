@@ -17,11 +17,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import tokenizers
-from tokenizers import normalizers, pre_tokenizers
+from tokenizers import Regex, normalizers, pre_tokenizers
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.append(str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 from charsmap import charsmap  # noqa: E402
+
+from gtenp.tokenizer.characters import CATEGORY_NAMES  # noqa: E402
 
 TARGET = ROOT / "gtenp" / "tokenizer" / "unicode_tables.py"
 CODE_POINTS = [point for point in range(0x110000) if not 0xD800 <= point < 0xE000]
@@ -58,6 +60,29 @@ def word_characters() -> set[int]:
     r"""Rust's ``\w``: what may not touch an added token that says ``single_word``."""
     split = pre_tokenizers.Whitespace().pre_tokenize_str  # \w+|[^\w\s]+ of the same regex library
     return {point for point in CODE_POINTS if len(split(f"a{chr(point)}b")) == 1}
+
+
+def numbers() -> set[int]:
+    """What Digits splits off."""
+    parts = pre_tokenizers.Digits().pre_tokenize_str("a".join(map(chr, CODE_POINTS)))
+    return {ord(part) for part, _ in parts if part != "a" and len(part) == 1}
+
+
+def categories() -> dict[int, int]:
+    """Each code point's general category, by its place in ``CATEGORY_NAMES``, but for Cn."""
+
+    def matches(pattern: str, text: str) -> list[str]:
+        keep = pre_tokenizers.Split(Regex(pattern), "removed", invert=True)
+        return [part for part, _ in keep.pre_tokenize_str(text)]
+
+    every = "|".join(rf"\p{{{name}}}+" for name in CATEGORY_NAMES)
+    runs = {run[0]: run for run in matches(every, "".join(map(chr, CODE_POINTS)))}
+    return {
+        ord(char): number
+        for number, name in enumerate(CATEGORY_NAMES)
+        for first in matches(rf"\p{{{name}}}", "".join(runs))
+        for char in runs[first]
+    }
 
 
 def combining_classes() -> dict[int, int]:
@@ -173,11 +198,10 @@ def composed_alike(decomposed: dict[int, str]) -> None:
 
 def class_ranges(classes: dict[int, int]) -> Runs:
     """{768: 230, 769: 230} -> [(768, 769, 230)]"""
-    runs = []
-    for number in sorted(set(classes.values())):
-        points = [point for point, found in classes.items() if found == number]
-        runs += [(*run, number) for run in ranges(points)]
-    return sorted(runs)
+    points: dict[int, list[int]] = {}
+    for point, number in classes.items():
+        points.setdefault(number, []).append(point)
+    return sorted((*run, number) for number in points for run in ranges(points[number]))
 
 
 def lowercase_runs(lower: dict[int, str]) -> Runs:
@@ -228,6 +252,8 @@ def generate() -> str:
 
     composed_alike(decomposed)
     graphemes = grapheme_classes()
+    category = categories()
+    numeric = {p for p, number in category.items() if CATEGORY_NAMES[number].startswith("N")}
 
     header = f'''"""Unicode as the reference tokenizer knows it. Generated; do not edit.
 
@@ -279,6 +305,14 @@ Numbers are hexadecimal. Ranges are first:last, both included.
         "GRAPHEMES": (
             "first:last:a letter of graphemes.py, where that is not o. Hangul goes by rule.",
             class_ranges({point: ord(letter) for point, letter in graphemes.items()}),
+        ),
+        "CATEGORIES": (
+            r"first:last:general category as \p{…} knows it, by its place in CATEGORY_NAMES.",
+            class_ranges(category),
+        ),
+        "NEWER_NUMBERS": (
+            "Numbers to Digits, whose Unicode is newer than that of patterns.",
+            ranges(numbers() - numeric),
         ),
     }
     return "\n".join([header, *(table(name, *rest) for name, rest in tables.items())])

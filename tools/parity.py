@@ -47,6 +47,7 @@ from make_goldens import (  # noqa: E402
     views,
 )
 from models.build import build  # noqa: E402
+from models.byte_level import EMBEDDERS, build_byte_level  # noqa: E402
 from models.families import FAMILIES, write_family  # noqa: E402
 from models.published import (  # noqa: E402
     CROSS_ENCODERS,
@@ -153,9 +154,12 @@ def compare_folders(texts: list[str]) -> bool:
     print(f"\nfolders of tests/models: {len(texts)} texts, three ways to encode")
     print("                                         as built       saved")
     worst = 0.0
-    for model in (*PUBLISHED, *FORMS, *MULTILINGUAL):
+    for model in (*PUBLISHED, *FORMS, *MULTILINGUAL, *EMBEDDERS):
         with tempfile.TemporaryDirectory() as temporary:
-            folder = build(readable(model), Path(temporary), tiny_vocabulary())
+            if model in EMBEDDERS:
+                folder = build_byte_level(model, Path(temporary))
+            else:
+                folder = build(readable(model), Path(temporary), tiny_vocabulary())
             embedder = Embedder(folder)
             embedder.save_pretrained(Path(temporary, "saved"))
             theirs = sentence_embeddings(model, folder, texts)

@@ -21,10 +21,13 @@ WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 
 # In one of these are the tokenizer's words.
-_VOCABULARIES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model", "spiece.model")
+_VOCABULARIES = (
+    *("tokenizer.json", "vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model"),
+)
 # What a tokenizer may be read from.
 TOKENIZER_FILES = (
     *_VOCABULARIES,
+    "merges.txt",  # which goes with vocab.json
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",

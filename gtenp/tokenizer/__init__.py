@@ -1,4 +1,5 @@
-"""Text → ``input_ids``: BERT's tokenizer and sentencepiece's, equal to the Rust one for any text.
+"""Text → ``input_ids``: BERT's tokenizer, sentencepiece's and byte-level BPE, equal to the Rust
+ones for any text.
 
 A text goes through BERT's from left to right; read the files in that order::
 
@@ -19,6 +20,11 @@ XLM-R's tokenizer, and what else is made with sentencepiece, has others in the m
 
     ids ─► text                                                      sentencepiece_decoder.py
 
+RoBERTa's, and what else cuts bytes, has these::
+
+    the rest ─ normalize ─► plain text ─ split by a pattern ─► words ─ as bytes ─► BPE ─► ids
+               unicode_forms.py, edits.py  split.py, patterns.py      byte_level.py  bpe.py
+
 Which of them a model has, and in what order, its tokenizer.json or its class says: ``stages.py``.
 ``pipeline.py`` puts them together. ``graphemes.py`` cuts a text into what a reader takes for single
 characters, ``origins.py`` counts whence each character comes, ``sentencepiece.py`` reads a model's
@@ -26,8 +32,8 @@ pieces from the file that sentencepiece itself writes. A BERT model loads none o
 
 The reference is ``tokenizers`` as transformers' classes set it up: its ``AddedVocabulary``, its
 ``BertNormalizer``, ``BertPreTokenizer`` and ``WordPiece``, its ``Precompiled``, ``Metaspace`` and
-``Unigram``. Its Unicode is not Python's; what it believes about each character is frozen in
-``unicode_tables.py`` and looked up by ``characters.py``.
+``Unigram``, its ``Split``, ``ByteLevel`` and ``BPE``. Its Unicode is not Python's; what it believes
+about each character is frozen in ``unicode_tables.py`` and looked up by ``characters.py``.
 """
 
 from gtenp.tokenizer.tokenizer import Tokenizer as Tokenizer

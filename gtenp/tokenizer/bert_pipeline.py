@@ -35,6 +35,7 @@ class BertPipeline:
     """
 
     needs_places = False  # no word hangs on where its text stands
+    cuts_at_lone_spaces = False  # but behind punctuation, by ``head``
 
     def __init__(self, spec: TokenizerSpec) -> None:
         self._spec = spec

@@ -7,6 +7,13 @@ from functools import cache
 
 from gtenp.tokenizer import unicode_tables
 
+# Unicode's general categories, but for Cn, which is what is in none of them.
+CATEGORY_NAMES = (
+    *("Lu", "Ll", "Lt", "Lm", "Lo", "Mn", "Mc", "Me", "Nd", "Nl", "No"),
+    *("Pc", "Pd", "Ps", "Pe", "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So"),
+    *("Zs", "Zl", "Zp", "Cc", "Cf", "Co"),
+)
+
 
 @cache
 def table(name: str) -> list[tuple[int, ...]]:

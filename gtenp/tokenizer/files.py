@@ -2,14 +2,17 @@
 
 Who wins where the files disagree, as in transformers:
 
-1. ``tokenizer.json``, where it is there, is the vocabulary; ``vocab.txt`` and
-   ``sentencepiece.bpe.model`` or ``spiece.model`` are then not opened.
+1. ``tokenizer.json``, where it is there, is the vocabulary; ``vocab.txt``, ``vocab.json`` with
+   ``merges.txt`` and ``sentencepiece.bpe.model`` or ``spiece.model`` are then not opened.
 2. ``tokenizer_class``, of ``tokenizer_config.json`` or else ``config.json``, says who builds the
    tokenizer. BertTokenizer, also where none is named, puts [CLS] and [SEP] around a text whatever
    tokenizer.json says; XLMRobertaTokenizer, also where none is named and the model is an
    xlm-roberta, <s> and </s>, and takes of its stages the vocabulary and the character map alone
    (``stages.py``); T5Tokenizer likewise, with </s> alone behind a text; MPNetTokenizer is BERT's
-   with <s> and </s>; PreTrainedTokenizerFast and TokenizersBackend take tokenizer.json as it is.
+   with <s> and </s>; RobertaTokenizer, also where none is named and the model is a roberta, puts
+   those around too, and takes the vocabulary and the merges alone; GPT2Tokenizer takes these and
+   tokenizer.json's template; PreTrainedTokenizerFast and TokenizersBackend take tokenizer.json as
+   it is.
 3. Special tokens' names: ``special_tokens_map.json`` (unless ``tokenizer_config.json`` has
    ``added_tokens_decoder``), ``tokenizer_config.json``, and for BertTokenizer its defaults.
 4. Added tokens: ``added_tokens_decoder``, or where there is none tokenizer.json's and those of
@@ -63,14 +66,21 @@ PIECES = {
     **dict.fromkeys(XLMR_CLASSES, "sentencepiece.bpe.model"),
     **dict.fromkeys(T5_CLASSES, "spiece.model"),
 }
+# Those that build byte-level BPE: RoBERTa's, which has a template of its own, and GPT-2's.
+ROBERTA_CLASSES = ("RobertaTokenizer",)
+GPT2_CLASSES = ("GPT2Tokenizer",)
+BPE_CLASSES = ROBERTA_CLASSES + GPT2_CLASSES
 # By the model's type, where no file names a class; else BERT's.
 USUAL_CLASSES = {
     "mpnet": MPNET_CLASSES[0],
+    "roberta": ROBERTA_CLASSES[0],
     "t5": T5_CLASSES[0],
     "xlm-roberta": XLMR_CLASSES[0],
 }
 # Those that take tokenizer.json as it is.
-FILE_CLASSES = ("PreTrainedTokenizer", "TokenizersBackend", "RetriBertTokenizer")
+FILE_CLASSES = (
+    *("PreTrainedTokenizer", "TokenizersBackend", "RetriBertTokenizer", "BloomTokenizer"),
+)
 
 # In the order in which transformers adds them.
 NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
@@ -92,11 +102,13 @@ XLMR_NAMES = {
 }
 MPNET_NAMES = XLMR_NAMES | {"unk_token": "[UNK]"}
 T5_NAMES = {"eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
+GPT2_NAMES = dict.fromkeys(("bos_token", "eos_token", "unk_token"), "<|endoftext|>")
 DEFAULT_NAMES = {
     **dict.fromkeys(BERT_CLASSES, BERT_NAMES),
     **dict.fromkeys(MPNET_CLASSES, MPNET_NAMES),
-    **dict.fromkeys(XLMR_CLASSES, XLMR_NAMES),
+    **dict.fromkeys(XLMR_CLASSES + ROBERTA_CLASSES, XLMR_NAMES),
     **dict.fromkeys(T5_CLASSES, T5_NAMES),
+    **dict.fromkeys(GPT2_CLASSES, GPT2_NAMES),
 }
 # Where these classes have the unknown piece, whatever tokenizer.json says.
 UNK_IDS = {**dict.fromkeys(XLMR_CLASSES, 3), **dict.fromkeys(T5_CLASSES, 2)}
@@ -118,7 +130,7 @@ class TokenizerSpec:
 
     vocab: dict[str, int]
     added_tokens: tuple[AddedToken, ...] = ()
-    unk_token: str = "[UNK]"
+    unk_token: str | None = "[UNK]"
     cls_token: str | None = "[CLS]"
     sep_token: str | None = "[SEP]"
     pad_token: str | None = "[PAD]"
@@ -143,25 +155,21 @@ class TokenizerSpec:
         return self.lowercase if self.strip_accents is None else self.strip_accents
 
     @property
-    def unk_token_id(self) -> int:
-        """The id of what the vocabulary lacks."""
-        return self.vocab[self.unk_token]
-
-    @property
     def largest_id(self) -> int:
         """The largest id that any text can get."""
         return max((*self.vocab.values(), *(token.id for token in self.added_tokens)))
 
 
 def read_folder(folder: Path) -> TokenizerSpec:
-    """Read whichever of the files are there; tokenizer.json, or else vocab.txt or the class's file
-    of sentencepiece, must be.
+    """Read whichever of the files are there; tokenizer.json, or else vocab.txt, vocab.json with
+    merges.txt or the class's file of sentencepiece, must be.
 
     Raises ModelFileError where a file is missing, damaged or contradicts itself, and
     UnsupportedModelError where the tokenizer has a part that is not known here.
     """
-    # Unigram's vocabulary is a quarter of a million lists for a moment: the collector would go
-    # through them, and all else that the process holds, again and again, and find nothing.
+    # Unigram's vocabulary is a quarter of a million lists for a moment, BPE's merges are tens of
+    # thousands of tuples: the collector would go through them, and all else that the process holds,
+    # again and again, and find nothing.
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -184,7 +192,9 @@ def _read_spec(folder: Path) -> TokenizerSpec:
     name = _class_name(folder, config_path, config)
     tokenizer_path = folder / "tokenizer.json"
     vocab_path = folder / "vocab.txt"
-    pieces_path = folder / PIECES.get(name, "vocab.txt")
+    pieces_path = folder / (
+        "vocab.json" if name in BPE_CLASSES else PIECES.get(name, vocab_path.name)
+    )
     if tokenizer_path.is_file():
         path = tokenizer_path
         says = _read_tokenizer_json(path, name, config)
@@ -192,7 +202,10 @@ def _read_spec(folder: Path) -> TokenizerSpec:
         path = pieces_path
         names = DEFAULT_NAMES[name] | _special_names(folder, config)
         says = _read_sentencepiece(path, name, names, config)
-    elif vocab_path.is_file() and name not in PIECES:
+    elif name in BPE_CLASSES and pieces_path.is_file():
+        path = pieces_path
+        says = _read_vocab_and_merges(path, config)
+    elif vocab_path.is_file() and name not in (*PIECES, *BPE_CLASSES):
         path = vocab_path
         name = name if name in MPNET_CLASSES else BERT_CLASSES[0]
         says = {"vocab": _read_vocab(path), "added_tokens": [], "names": {}}
@@ -229,15 +242,17 @@ def _read_spec(folder: Path) -> TokenizerSpec:
     added = _number(path, [*(in_file if as_it_is else ()), *entries], rest, vocab)
     contents |= says.pop("names")
     contents_added = {token.content for token in added}
+    # BPE over bytes knows whatever text there is; the other models need a piece for the unknown.
+    over_bytes = name in BPE_CLASSES or says.pop("over_bytes", False)
     for key, optional in (
-        ("unk_token", False),
-        ("cls_token", as_it_is or name in T5_CLASSES),
-        ("sep_token", as_it_is or name in T5_CLASSES),
+        ("unk_token", over_bytes),
+        ("cls_token", as_it_is or name in T5_CLASSES + GPT2_CLASSES),
+        ("sep_token", as_it_is or name in T5_CLASSES + GPT2_CLASSES),
         ("pad_token", True),
         ("mask_token", True),
     ):
         content = contents.setdefault(key, None)
-        if content in vocab or (content in contents_added and key != "unk_token"):
+        if content in vocab or (content in contents_added and (optional or key != "unk_token")):
             continue
         if not optional:
             raise ModelFileError(
@@ -257,6 +272,13 @@ def _read_spec(folder: Path) -> TokenizerSpec:
         ids = vocab | {token.content: token.id for token in added}
         around = (_id(path, ids, contents[key], key) for key in ("cls_token", "sep_token"))
         says["template"] = roberta_template(*around, trims=True, adds_prefix_space=False)
+    if name in ROBERTA_CLASSES:
+        ids = vocab | {token.content: token.id for token in added}
+        says["template"] = roberta_template(
+            *(_id(path, ids, contents[key], key) for key in ("cls_token", "sep_token")),
+            trims=_flag(config_path, config, "trim_offsets", True),
+            adds_prefix_space=_flag(config_path, config, "add_prefix_space", False),
+        )
     spec = TokenizerSpec(
         vocab=vocab,
         added_tokens=added,
@@ -299,21 +321,24 @@ def _read_tokenizer_json(path: Path, name: str, config: dict[str, Any]) -> dict[
         model = whole["model"]
         # The oldest files leave the model's type out; this key is WordPiece's alone.
         kind = model.get("type", "WordPiece" if "max_input_chars_per_word" in model else None)
-        if kind == "Unigram" and name not in WORDPIECE_CLASSES:
+        if kind == "Unigram" and name in (*PIECES, *FILE_CLASSES):
             says = _read_unigram_json(path, whole, name, config)
+        elif kind == "BPE" and name in BPE_CLASSES + FILE_CLASSES:
+            says = _read_bpe_json(path, whole, name, config)
         else:
             wanted = "Unigram" if name in PIECES else "WordPiece"
+            wanted = "BPE" if name in BPE_CLASSES else wanted
             known = f"{name}'s is {wanted}"
             if name in FILE_CLASSES:
-                known = "gtenp knows WordPiece and Unigram"
+                known = "gtenp knows WordPiece, Unigram and BPE"
             _refuse(path, "model", kind, wanted, known)
             says = _read_bert_json(path, whole)
         says["added_tokens"] = list(whole["added_tokens"])
         if not all(isinstance(token["content"], str) for token in says["added_tokens"]):
             raise TypeError("an added token's content is not a text")
-        if name in FILE_CLASSES:
+        if name in FILE_CLASSES + GPT2_CLASSES:
             says["template"] = read_template(whole.get("post_processor"))
-        else:
+        if name not in FILE_CLASSES:
             says["names"] = {}
         return says
     except TemplateError as error:
@@ -358,10 +383,61 @@ def _read_unigram_json(
     vocab, scores = stages.read_unigram(path, whole["model"])
     if name in FILE_CLASSES:
         read = stages.read_stages(path, whole, scores)
-        unk_token = whole["model"]["vocab"][read.unk_id][0]
+        unk_token = whole["model"]["vocab"][whole["model"]["unk_id"]][0]
         return {"vocab": vocab, "names": {"unk_token": unk_token}, "stages": read}
     charsmap = stages.find_charsmap(path, whole)
     return {"vocab": vocab, "stages": _class_stages(path, name, charsmap, scores, config)}
+
+
+def _read_bpe_json(
+    path: Path, whole: dict[str, Any], name: str, config: dict[str, Any]
+) -> dict[str, Any]:
+    """A BPE model over bytes and the stages around it: the file's, or what its class builds."""
+    from gtenp.tokenizer import stages
+
+    vocab = whole["model"]["vocab"]
+    if not isinstance(vocab, dict):
+        raise TypeError("model.vocab is not an object")
+    if name in FILE_CLASSES:
+        read = stages.read_byte_level_stages(path, whole)
+        return {"vocab": vocab, "names": {}, "stages": read, "over_bytes": True}
+    merges = stages.read_bpe(path, whole["model"])
+    prefix = _flag(path.with_name("tokenizer_config.json"), config, "add_prefix_space", False)
+    return {"vocab": vocab, "stages": stages.byte_level_stages(merges, prefix)}
+
+
+def _read_vocab_and_merges(path: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """vocab.json and merges.txt beside it, as arguments of ``TokenizerSpec``."""
+    from gtenp.tokenizer import stages
+
+    merges_path = path.with_name("merges.txt")
+    if not merges_path.is_file():
+        raise ModelFileError(merges_path, "is missing, which goes with vocab.json")
+    for key in ("add_bos_token", "add_eos_token"):  # a tokenizer.json is not asked for these
+        if config.get(key):
+            raise UnsupportedModelError(
+                path.with_name("tokenizer_config.json"),
+                f"has {key} true, which gtenp does not know beside vocab.json",
+            )
+    vocab = _read_object(path)
+    lines = read_text(merges_path).removesuffix("\n").split("\n")
+    merges = [line.split(" ") for line in lines if line and not line.startswith("#version")]
+    pairs = stages.check_merges(merges_path, vocab, [tuple(merge) for merge in merges])
+    prefix = _flag(path.with_name("tokenizer_config.json"), config, "add_prefix_space", False)
+    return {
+        "vocab": vocab,
+        "stages": stages.byte_level_stages(pairs, prefix),
+        "template": Template(),
+        "added_tokens": [],
+        "names": {},
+    }
+
+
+def _flag(path: Path, config: dict[str, Any], key: str, default: bool) -> bool:
+    value = config.get(key, default)
+    if not isinstance(value, bool):
+        raise ModelFileError(path, f"{key} is {value!r}, true or false was wanted")
+    return value
 
 
 def _read_sentencepiece(
@@ -423,12 +499,8 @@ def _class_stages(
     unk_id = UNK_IDS[name]
     if len(scores) <= unk_id:
         raise ModelFileError(path, f"has {len(scores)} pieces, of which none can be <unk>")
-    prefix = config.get("add_prefix_space", True) if name in XLMR_CLASSES else True
-    if not isinstance(prefix, bool):
-        raise ModelFileError(
-            path.with_name("tokenizer_config.json"),
-            f"add_prefix_space is {prefix!r}, true or false was wanted",
-        )
+    says_so = config if name in XLMR_CLASSES else {}
+    prefix = _flag(path.with_name("tokenizer_config.json"), says_so, "add_prefix_space", True)
     return sentencepiece_stages(charsmap, prefix, scores, unk_id)
 
 

@@ -1,7 +1,7 @@
 """What a tokenizer.json does between the added tokens and the template, stage after stage.
 
-Normalizers, pre-tokenizers and Unigram put together, as ``bert_pipeline.py`` does with BERT's
-stages, under the same methods.
+Normalizers, pre-tokenizers and Unigram or BPE put together, as ``bert_pipeline.py`` does with
+BERT's stages, under the same methods.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ import re
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from gtenp.tokenizer.bpe import Bpe, BpeModel
 from gtenp.tokenizer.characters import is_space
 from gtenp.tokenizer.edits import Lowercase, Replace
 from gtenp.tokenizer.graphemes import grapheme_class
 from gtenp.tokenizer.memory import StrIds
 from gtenp.tokenizer.metaspace import Metaspace, WhitespaceSplit
 from gtenp.tokenizer.precompiled import Precompiled
+from gtenp.tokenizer.split import WORDS, Split
 from gtenp.tokenizer.unicode_forms import UnicodeForm
 from gtenp.tokenizer.unigram import Unigram
 
@@ -36,20 +38,27 @@ class JoinsSpaceError(Exception):
 
 
 class Pipeline:
-    """Text without added tokens → ids: normalize, split into words, cut those by Unigram.
+    """Text without added tokens → ids: normalize, split into words, cut those by the model.
 
     >>> from gtenp.tokenizer.metaspace import WhitespaceSplit
     >>> from gtenp.tokenizer.stages import Stages
+    >>> from gtenp.tokenizer.unigram import UnigramModel
     >>> vocab = {"<unk>": 0, "▁": 1, "▁em": 2, "bed": 3}
-    >>> stages = Stages((), (WhitespaceSplit(), Metaspace("▁", "always", True)), (), [-1.0] * 4, 0)
+    >>> splits = WhitespaceSplit(), Metaspace("▁", "always", True)
+    >>> stages = Stages((), splits, (), UnigramModel([-1.0] * 4, unk_id=0))
     >>> pipeline = Pipeline(vocab, stages)
     >>> list(pipeline.ids("embed !")), list(pipeline.words("embed !", 0, 7, 1))
     ([2, 3, 1, 0], [[(2, 0, 2), (3, 2, 5)], [(1, 6, 7), (0, 6, 7)]])
     """
 
+    cuts_at_lone_spaces = True  # alone, by ``head``
+
     def __init__(self, vocab: Mapping[str, int], stages: Stages) -> None:
         self._stages = stages
-        self._model = Unigram(vocab, stages.scores, stages.unk_id, stages.byte_fallback)
+        model = stages.model
+        self._model: Unigram | Bpe = (
+            Bpe(vocab, model) if isinstance(model, BpeModel) else Unigram(vocab, model)
+        )
         # Whether words hang on where their text stands, which ``ids`` isn't told.
         self.needs_places = any(
             isinstance(stage, Metaspace) and stage.prepend_scheme == "first"
@@ -62,7 +71,10 @@ class Pipeline:
             and WhitespaceSplit() in stages.pre_tokenizers[:1]
         )
         self._chunk_ids = StrIds(self._ids_of_chunk)
-        self._cuts = all(map(stays_within_words, stages.normalizers))
+        self._cuts = all(map(stays_within_words, stages.normalizers)) and all(
+            not isinstance(stage, Split) or stage.pattern == WORDS
+            for stage in stages.pre_tokenizers
+        )
 
     def ids(self, text: str) -> Iterable[int]:
         """The ids of a text."""
@@ -122,13 +134,14 @@ class Pipeline:
 
     def head(self, text: str, size: int, taken: Set[str]) -> str:
         """The start of a text, at most ``size`` long, up to where a cut changes nothing: between a
-        character and a space behind its word, neither of which any of ``taken`` is or becomes.
+        character and a lone space behind its word, neither of which any of ``taken`` is or becomes.
         """
         if not self._cuts:
             return ""
         for stop in range(size, max(size - SEARCHED, 0), -1):
             before, behind = text[stop - 1], text[stop]
-            if not is_space(behind) or grapheme_class(before) == "p":
+            behind_that = text[stop + 1 : stop + 2] or " "
+            if not is_space(behind) or is_space(behind_that) or grapheme_class(before) == "p":
                 continue
             last = self.normalize(before)
             whole = self.normalize(before + behind + "x")

@@ -4,6 +4,7 @@ transformers reads from the file of an XLMRobertaTokenizer or T5Tokenizer the vo
 character map alone; normalizer, pre-tokenizer and decoder are the class's own, and so they are
 here. The two ways differ where a file has the newer form, with Metaspace alone as pre-tokenizer:
 at white space that the character map leaves, such as U+0085, these classes split, the file doesn't.
+Of a RobertaTokenizer's or GPT2Tokenizer's file it takes the vocabulary and the merges.
 
 What is not known here is refused by name.
 """
@@ -11,12 +12,16 @@ What is not known here is refused by name.
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gtenp.errors import ModelFileError, UnsupportedModelError
+from gtenp.tokenizer.bpe import BpeModel
+from gtenp.tokenizer.byte_level import ByteLevelDecoder
 from gtenp.tokenizer.edits import Lowercase, Prepend, Replace, Strip, read_pattern
 from gtenp.tokenizer.metaspace import Metaspace, WhitespaceSplit
+from gtenp.tokenizer.patterns import PatternError, compiled
 from gtenp.tokenizer.precompiled import Precompiled
 from gtenp.tokenizer.sentencepiece_decoder import (
     ByteFallback,
@@ -26,31 +31,28 @@ from gtenp.tokenizer.sentencepiece_decoder import (
     ReplaceDecoder,
     StripDecoder,
 )
+from gtenp.tokenizer.split import BEHAVIORS, WORDS, PrefixSpace, Split, digits
 from gtenp.tokenizer.unicode_forms import UnicodeForm
+from gtenp.tokenizer.unigram import UnigramModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 Normalizer = Precompiled | UnicodeForm | Strip | Replace | Prepend | Lowercase
-PreTokenizer = WhitespaceSplit | Metaspace
+PreTokenizer = WhitespaceSplit | Metaspace | PrefixSpace | Split
 
 MARK = "▁"
 
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """What becomes of a text between the added tokens and the template, but for the vocabulary.
-
-    ``scores``: a piece's, by its id.
-    """
+    """What becomes of a text between the added tokens and the template, but for the vocabulary."""
 
     normalizers: tuple[Normalizer, ...]
     pre_tokenizers: tuple[PreTokenizer, ...]
-    decoders: tuple[Decoder, ...]
-    scores: Sequence[float]
-    unk_id: int
-    byte_fallback: bool = False
+    decoders: tuple[Decoder | ByteLevelDecoder, ...]
+    model: UnigramModel | BpeModel
 
 
 def sentencepiece_stages(
@@ -62,9 +64,16 @@ def sentencepiece_stages(
         () if charsmap is None else (charsmap,),
         (WhitespaceSplit(), Metaspace(MARK, scheme, split=True)),
         (MetaspaceDecoder(MARK, add_prefix_space),),
-        scores,
-        unk_id,
+        UnigramModel(scores, unk_id),
     )
+
+
+def byte_level_stages(merges: Iterable[tuple[str, str]], add_prefix_space: bool) -> Stages:
+    """The stages that RobertaTokenizer and GPT2Tokenizer build."""
+    words = Split(WORDS, "Isolated", invert=False)
+    model = BpeModel({pair: rank for rank, pair in enumerate(merges)})
+    pre_tokenizers = (PrefixSpace(), words) if add_prefix_space else (words,)
+    return Stages((), pre_tokenizers, (ByteLevelDecoder(),), model)
 
 
 def read_stages(path: Path, whole: dict[str, Any], scores: Sequence[float]) -> Stages:
@@ -77,9 +86,37 @@ def read_stages(path: Path, whole: dict[str, Any], scores: Sequence[float]) -> S
         tuple(_read(path, "normalizer", whole.get("normalizer"), NORMALIZERS)),
         tuple(_read(path, "pre_tokenizer", whole.get("pre_tokenizer"), PRE_TOKENIZERS)),
         tuple(_read(path, "decoder", whole.get("decoder"), DECODERS)),
-        scores,
-        model["unk_id"],
-        _value({"type": "Unigram", "byte_fallback": False, **model}, "byte_fallback", bool),
+        UnigramModel(
+            scores,
+            model["unk_id"],
+            _value({"type": "Unigram", "byte_fallback": False, **model}, "byte_fallback", bool),
+        ),
+    )
+
+
+def read_byte_level_stages(path: Path, whole: dict[str, Any]) -> Stages:
+    """The stages of a tokenizer.json whose model is BPE over bytes, as the file has them.
+
+    Raises UnsupportedModelError where one of them is not known, or it is over characters.
+    """
+    *parts, last = _parts(whole.get("pre_tokenizer"), "pretokenizers") or [{}]
+    if last.get("type") != "ByteLevel":
+        raise UnsupportedModelError(
+            path, "its model is BPE without ByteLevel behind its other pre_tokenizers; gtenp knows "
+            "BPE over bytes alone"
+        )  # fmt: skip
+    others = {"type": "Sequence", "pretokenizers": parts}
+    model = {"type": "BPE", "ignore_merges": False, "fuse_unk": False, **whole["model"]}
+    return Stages(
+        tuple(_read(path, "normalizer", whole.get("normalizer"), NORMALIZERS)),
+        (*_read(path, "pre_tokenizer", others, PRE_TOKENIZERS), *_read_byte_level(last)),
+        tuple(_read(path, "decoder", whole.get("decoder"), DECODERS)),
+        BpeModel(
+            {pair: rank for rank, pair in enumerate(read_bpe(path, whole["model"]))},
+            _value(model, "ignore_merges", bool),
+            model.get("unk_token"),
+            _value(model, "fuse_unk", bool),
+        ),
     )
 
 
@@ -106,6 +143,45 @@ def read_unigram(path: Path, model: dict[str, Any]) -> tuple[dict[str, int], lis
             path, f"its model's unk_id is {unk_id!r}, the place of a piece was wanted; save it anew"
         )
     return dict(zip(pieces, range(len(pieces)), strict=True)), scores
+
+
+def read_bpe(path: Path, model: dict[str, Any]) -> list[tuple[str, str]]:
+    """The merges of a BPE model.
+
+    Raises UnsupportedModelError where it is not over bytes, or rolls dice, and ModelFileError where
+    its merges are none of its vocabulary's.
+    """
+    for key in ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback"):
+        if model.get(key):
+            raise UnsupportedModelError(
+                path, f"its model has {key} {model[key]!r}; gtenp knows BPE over bytes without it"
+            )
+    return check_merges(
+        path,
+        model["vocab"],
+        [
+            tuple(merge.split(" ")) if isinstance(merge, str) else tuple(merge)
+            for merge in model["merges"]
+        ],
+    )
+
+
+def check_merges(path: Path, vocab: dict[str, int], merges: list[Any]) -> list[tuple[str, str]]:
+    """The merges, each of which must be of two pieces and make a third."""
+    for rank, pair in enumerate(merges):
+        if len(pair) != 2:
+            raise ModelFileError(
+                path, f"its merge {rank} is {' '.join(pair)!r}, two pieces were wanted"
+            )
+        one, other = pair
+        if not (one in vocab and other in vocab and one + other in vocab):
+            (lacking, *_) = (piece for piece in (*pair, one + other) if piece not in vocab)
+            raise ModelFileError(
+                path,
+                f"its merge {rank}, of {one!r} and {other!r}, needs {lacking!r}, which the "
+                "vocabulary lacks; copy all tokenizer files from one place",
+            )
+    return merges
 
 
 def _parts(part: dict[str, Any] | None, inner: str) -> list[dict[str, Any]]:
@@ -171,6 +247,37 @@ def _read_metaspace_decoder(path: Path, part: dict[str, Any]) -> MetaspaceDecode
     return MetaspaceDecoder(metaspace.replacement, metaspace.prepend_scheme != "never")
 
 
+def _read_byte_level(part: dict[str, Any]) -> list[PreTokenizer]:
+    """What ByteLevel does before it writes bytes as characters, which BPE does here."""
+    part = {"use_regex": True, **part}
+    read: list[PreTokenizer] = []
+    if _value(part, "add_prefix_space", bool):
+        read.append(PrefixSpace())
+    if _value(part, "use_regex", bool):
+        read.append(Split(WORDS, "Isolated", invert=False))
+    return read
+
+
+def _read_split(path: Path, part: dict[str, Any]) -> Split:
+    ((kind, pattern),) = part["pattern"].items()
+    if kind not in ("String", "Regex") or not isinstance(pattern, str):
+        raise TypeError(f"pattern of Split is {part['pattern']!r}")
+    if kind == "String":
+        pattern = re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", pattern)
+    try:
+        compiled(pattern, "")
+    except PatternError as error:
+        raise UnsupportedModelError(
+            path, f"it splits by {pattern!r}, which gtenp can't read: {error}"
+        ) from error
+    if part["behavior"] not in BEHAVIORS:
+        raise UnsupportedModelError(
+            path,
+            f"its Split has behavior {part['behavior']!r}; gtenp knows {', '.join(BEHAVIORS)}",
+        )
+    return Split(pattern, part["behavior"], _value(part, "invert", bool))
+
+
 def _value(part: dict[str, Any], key: str, kind: type) -> Any:
     value = part[key]
     if type(value) is not kind:
@@ -194,8 +301,10 @@ NORMALIZERS: dict[str, Callable[[Path, dict[str, Any]], Normalizer]] = {
 PRE_TOKENIZERS: dict[str, Callable[[Path, dict[str, Any]], PreTokenizer]] = {
     "WhitespaceSplit": lambda *_: WhitespaceSplit(),
     "Metaspace": _read_metaspace,
+    "Split": _read_split,
+    "Digits": lambda _, part: digits(individual=_value(part, "individual_digits", bool)),
 }
-DECODERS: dict[str, Callable[[Path, dict[str, Any]], Decoder]] = {
+DECODERS: dict[str, Callable[[Path, dict[str, Any]], Decoder | ByteLevelDecoder]] = {
     "Metaspace": _read_metaspace_decoder,
     "Replace": lambda path, part: ReplaceDecoder(_read_replace(path, part)),
     "Strip": lambda _, part: StripDecoder(
@@ -203,4 +312,5 @@ DECODERS: dict[str, Callable[[Path, dict[str, Any]], Decoder]] = {
     ),
     "Fuse": lambda *_: Fuse(),
     "ByteFallback": lambda *_: ByteFallback(),
+    "ByteLevel": lambda *_: ByteLevelDecoder(),
 }

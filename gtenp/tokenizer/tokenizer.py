@@ -1,8 +1,8 @@
 """The tokenizer: text → ``input_ids`` and back, under transformers' names.
 
 It knows the added tokens, the template and the options of a call; what is between the added tokens
-it leaves to its pipeline: BERT's in ``bert_pipeline.py`` or, for sentencepiece's models, that of
-``pipeline.py``.
+it leaves to its pipeline: BERT's in ``bert_pipeline.py`` or, for sentencepiece's models and
+byte-level BPE, that of ``pipeline.py``.
 """
 
 from __future__ import annotations
@@ -81,7 +81,11 @@ class Tokenizer:
         self._raw_tokens = AddedTokenMatcher(raw)
         self._normalized_tokens = AddedTokenMatcher(normalized)
         self._has_normalized_tokens = bool(normalized)
-        self._characters_in_tokens = frozenset(chain(*raw, *normalized))
+        # Where a text is cut at spaces that stand alone, a token of several is in nobody's way.
+        lone = self._pipeline.cuts_at_lone_spaces
+        self._characters_in_tokens = frozenset(
+            chain(*(t for t in (*raw, *normalized) if not (lone and t[1:] and t.isspace())))
+        )
         self._added_ids = {token.content: token.id for token in tokens}
         self._special_tokens = {token.content for token in tokens if token.special}
         self.unk_token = spec.unk_token
@@ -89,13 +93,13 @@ class Tokenizer:
         self.sep_token = spec.sep_token
         self.pad_token = spec.pad_token
         self.mask_token = spec.mask_token
-        self.unk_token_id = spec.unk_token_id
-        self.cls_token_id, self.sep_token_id, self.pad_token_id, self.mask_token_id = (
-            None if name is None else self._id(name)
-            for name in (spec.cls_token, spec.sep_token, spec.pad_token, spec.mask_token)
-        )
+        self.unk_token_id = self._known_id(spec.unk_token)
+        self.cls_token_id = self._known_id(spec.cls_token)
+        self.sep_token_id = self._known_id(spec.sep_token)
+        self.pad_token_id = self._known_id(spec.pad_token)
+        self.mask_token_id = self._known_id(spec.mask_token)
         self.template = spec.template or bert_template(
-            self._id(spec.cls_token or ""), self._id(spec.sep_token or "")
+            self.cls_token_id or 0, self.sep_token_id or 0
         )
         self.model_max_length = spec.model_max_length
         self.padding_side = spec.padding_side
@@ -104,8 +108,8 @@ class Tokenizer:
 
     @classmethod
     def from_folder(cls, folder: Path) -> Tokenizer:
-        """Load from a model folder: tokenizer.json, vocab.txt or sentencepiece.bpe.model, and what
-        lies beside them.
+        """Load from a model folder: tokenizer.json, vocab.txt, vocab.json with merges.txt or
+        sentencepiece.bpe.model, and what lies beside them.
 
         Raises ModelFileError where a file is missing, damaged or contradicts another, and
         UnsupportedModelError where the folder's tokenizer has a part that is not known here.
@@ -437,7 +441,8 @@ class Tokenizer:
     @property
     def all_special_ids(self) -> list[int]:
         """Their ids."""
-        return [self._id(token) for token in self.all_special_tokens]
+        ids = map(self._known_id, self.all_special_tokens)
+        return [id for id in ids if id is not None]
 
     def num_special_tokens_to_add(self, pair: bool = False) -> int:
         """How many special tokens go around a text, or a pair of them."""
@@ -505,7 +510,8 @@ class Tokenizer:
         return [token for token in map(self._token, ids) if token not in tokens]
 
     def convert_tokens_to_ids(self, tokens: str | Sequence[str]) -> Any:
-        """A token → its id, a list of tokens → a list of ids; unknown ones get [UNK]'s.
+        """A token → its id, a list of tokens → a list of ids; unknown ones get [UNK]'s, or None
+        where the vocabulary has nothing for the unknown.
 
         >>> words = "[PAD] [UNK] [CLS] [SEP] me".split()
         >>> tokenizer = Tokenizer(TokenizerSpec({word: id for id, word in enumerate(words)}))
@@ -513,17 +519,16 @@ class Tokenizer:
         ([4, 1], ['me', None])
         """
         if isinstance(tokens, str):
-            return self._id(tokens)
+            known = self._known_id(tokens)
+            return self.unk_token_id if known is None else known
         return [self.convert_tokens_to_ids(token) for token in tokens]
 
     def __len__(self) -> int:
         return len(self._tokens)
 
-    def _id(self, token: str) -> int:
-        known = self._added_ids.get(token)
-        if known is None:
-            known = self.spec.vocab.get(token)
-        return self.spec.vocab[self.spec.unk_token] if known is None else known
+    def _known_id(self, token: str | None) -> int | None:
+        known = self._added_ids.get(token or "")
+        return self.spec.vocab.get(token or "") if known is None else known
 
     @cached_property
     def _tokens(self) -> dict[int, str]:

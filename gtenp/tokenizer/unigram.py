@@ -8,6 +8,7 @@ ends there.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gtenp.tokenizer.memory import LoneSurrogateError, StrIds
@@ -19,19 +20,26 @@ if TYPE_CHECKING:
 UNKNOWN_PENALTY = 10.0
 
 
+@dataclass(frozen=True, slots=True)
+class UnigramModel:
+    """What a tokenizer.json says of it. ``scores``: a piece's, by its id."""
+
+    scores: Sequence[float]
+    unk_id: int
+    byte_fallback: bool = False
+
+
 class Unigram:
     """The vocabulary of a model, and the ids of the words that it has been asked for."""
 
-    def __init__(
-        self, vocab: Mapping[str, int], scores: Sequence[float], unk_id: int, byte_fallback: bool
-    ) -> None:
+    def __init__(self, vocab: Mapping[str, int], model: UnigramModel) -> None:
         self._vocab = vocab
-        self._scores = scores
-        self._unk_id = unk_id
-        self._unk_score = min(scores) - UNKNOWN_PENALTY
+        self._scores = model.scores
+        self._unk_id = model.unk_id
+        self._unk_score = min(model.scores) - UNKNOWN_PENALTY
         self._reach = longest_pieces(vocab)
         byte_ids = [vocab.get(f"<0x{byte:02X}>") for byte in range(256)]
-        self._byte_ids = byte_ids if byte_fallback else [None] * 256
+        self._byte_ids = byte_ids if model.byte_fallback else [None] * 256
         self.ids = StrIds(self._ids)  # a word's ids
 
     def _ids(self, word: str) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ class WordPiece:
         self._prefix = spec.continuing_subword_prefix
         self._most_characters = spec.max_input_chars_per_word
         self._longest = max(map(len, spec.vocab))
-        self._unk_token_id = spec.unk_token_id
+        self._unk_token_id = spec.vocab[spec.unk_token or ""]
         self.ids = StrIds(self._ids)  # a word's ids; one of [UNK] where it can't be cut
 
     def _ids(self, word: str) -> tuple[int, ...]:

@@ -38,13 +38,14 @@ def load(folder: Path, **change: Any) -> Ours:
         ({"normalizer": {"type": "Nmt"}}, "its normalizer is Nmt; gtenp knows Precompiled, NFC"),
         ({"normalizer": {"type": "Sequence", "normalizers": [{"type": "StripAccents"}]}},
          "its normalizer is StripAccents"),
-        ({"pre_tokenizer": {"type": "Digits"}}, "its pre_tokenizer is Digits; gtenp knows White"),
+        ({"pre_tokenizer": {"type": "Punctuation"}},
+         "its pre_tokenizer is Punctuation; gtenp knows White"),
         ({"decoder": {"type": "BPEDecoder"}}, "its decoder is BPEDecoder; gtenp knows Metaspace"),
         ({"normalizer": {"type": "Replace", "pattern": {"Regex": "(a|b)"}, "content": ""}},
          r"it replaces '\(a\|b\)'"),
         ({"pre_tokenizer": {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "last"}},
          "prepend_scheme 'last'"),
-        ({"model": {"type": "WordLevel"}}, "its model is WordLevel; gtenp knows WordPiece and Un"),
+        ({"model": {"type": "WordLevel"}}, "its model is WordLevel; gtenp knows WordPiece, Un"),
     ],
 )  # fmt: skip
 def test_what_is_not_known_is_refused_by_name(

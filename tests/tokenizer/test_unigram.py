@@ -7,14 +7,15 @@ import random
 import pytest
 from tokenizers import Tokenizer, models
 
-from gtenp.tokenizer.unigram import Unigram
+from gtenp.tokenizer.unigram import Unigram, UnigramModel
 
 Vocab = list[tuple[str, float]]
 
 
 def both(vocab: Vocab, unk_id: int = 0, byte_fallback: bool = False) -> tuple[Unigram, Tokenizer]:
     pieces = {piece: place for place, (piece, _) in enumerate(vocab)}
-    ours = Unigram(pieces, [score for _, score in vocab], unk_id, byte_fallback)
+    scores = [score for _, score in vocab]
+    ours = Unigram(pieces, UnigramModel(scores, unk_id, byte_fallback))
     return ours, Tokenizer(models.Unigram(vocab, unk_id, byte_fallback))
 
 

@@ -1,0 +1,144 @@
+"""Models with RoBERTa's tokenizer: what their folders say, and how one is written.
+
+Weights and settings are as ``build.py`` writes them; vocabulary and merges are made of a few words,
+and the same with every version of anything.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from models.build import build
+from models.published import Model, xlm_roberta
+
+WORDS = """
+the an and is a what how capital of China Beijing sort sorting algorithm algorithms quick python
+implement in to new york hello Hello World world query passage
+""".split()
+SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
+# Bytes that stand for themselves, and the characters of the others.
+PRINTABLE = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+ALPHABET = [*map(chr, PRINTABLE), *(chr(0x100 + n) for n in range(256 - len(PRINTABLE)))]
+
+IDENTITY, SIGMOID = "torch.nn.modules.linear.Identity", "torch.nn.modules.activation.Sigmoid"
+
+
+def roberta(hidden_size: int, layers: int, **changes: Any) -> dict[str, Any]:
+    """RoBERTa's config.json."""
+    family = {"model_type": "roberta", "architectures": ["RobertaForMaskedLM"], "vocab_size": 50265}
+    return xlm_roberta(hidden_size, layers, **{**family, **changes})
+
+
+_PAIRS = {"architectures": ["RobertaForSequenceClassification"]}
+
+EMBEDDERS = [
+    Model("sentence-transformers/all-distilroberta-v1", roberta(768, 6)),
+    # Without tokenizer.json, and without a class's name.
+    Model("vocab-and-merges-alone", roberta(384, 2)),
+]
+RERANKERS = [
+    Model(
+        "cross-encoder/stsb-distilroberta-base",
+        roberta(
+            768,
+            6,
+            **_PAIRS,
+            id2label={"0": "LABEL_0"},
+            sentence_transformers={"activation_fn": SIGMOID, "version": "4.1.0"},
+        ),
+        None,
+        labels=1,
+    ),
+    Model(
+        "cross-encoder/nli-distilroberta-base",
+        roberta(
+            768,
+            6,
+            **_PAIRS,
+            id2label={"0": "contradiction", "1": "entailment", "2": "neutral"},
+            sentence_transformers={"activation_fn": IDENTITY, "version": "4.1.0"},
+        ),
+        None,
+        labels=3,
+    ),
+]
+
+
+def merges() -> list[tuple[str, str]]:
+    """Each word, with a space before it and without, is put together from its beginning."""
+    pairs = (
+        (spelt[:stop], spelt[stop])
+        for word in WORDS
+        for spelt in (f"Ġ{word}", word)
+        for stop in range(1, len(spelt))
+    )
+    return list(dict.fromkeys(pairs))
+
+
+def vocabulary() -> dict[str, int]:
+    """RoBERTa's special tokens, the bytes, what the merges make, the mask."""
+    pieces = [*SPECIAL, *ALPHABET, *(one + other for one, other in merges()), "<mask>"]
+    return {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
+
+
+def build_byte_level(model: Model, parent: Path) -> Path:
+    """The folder, under the model's own name."""
+    vocab = vocabulary()
+    # BERT's tokenizer of as many words, which RoBERTa's takes the place of.
+    fillers = [f"x{number}" for number in range(len(vocab) - 5)]
+    folder = build(model, parent, ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *fillers])
+    (folder / "vocab.txt").unlink()
+    mask = {"content": "<mask>", "lstrip": True, "normalized": False, "rstrip": False,
+            "single_word": False, "special": True}  # fmt: skip
+    names = {"bos": "<s>", "eos": "</s>", "sep": "</s>", "cls": "<s>", "unk": "<unk>",
+             "pad": "<pad>", "mask": mask}  # fmt: skip
+    tokens: dict[str, Any] = {f"{key}_token": name for key, name in names.items()}
+    config = {"add_prefix_space": False, "model_max_length": 512, "trim_offsets": True}
+    lines = ["#version: 0.2", *map(" ".join, merges()), ""]
+    (folder / "merges.txt").write_text("\n".join(lines), encoding="utf-8")
+    files: dict[str, Any] = {"vocab.json": vocab, "special_tokens_map.json": tokens}
+    if "alone" in model.name:
+        (folder / "tokenizer.json").unlink()
+    else:
+        config["tokenizer_class"] = "RobertaTokenizer"
+        files["tokenizer.json"] = tokenizer_json(vocab, mask)
+    plain = {key: name for key, name in tokens.items() if name is not mask}
+    files["tokenizer_config.json"] = {**config, **plain, "mask_token": "<mask>"}
+    for name, content in files.items():
+        text = json.dumps(content, indent=2, ensure_ascii=False)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def tokenizer_json(vocab: dict[str, int], mask: dict[str, Any]) -> dict[str, Any]:
+    """As RoBERTa's has been written since 2021, with merges as texts."""
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
+    added = [{**mask, "content": name, "lstrip": False, "id": vocab[name]} for name in SPECIAL]
+    return {
+        "version": "1.0",
+        "truncation": {"max_length": 128, "strategy": "LongestFirst", "stride": 0},
+        "padding": None,
+        "added_tokens": [*added, {**mask, "id": vocab["<mask>"]}],
+        "normalizer": None,
+        "pre_tokenizer": byte_level,
+        "post_processor": {
+            "type": "RobertaProcessing",
+            "sep": ["</s>", 2],
+            "cls": ["<s>", 0],
+            "trim_offsets": True,
+            "add_prefix_space": False,
+        },
+        "decoder": byte_level,
+        "model": {
+            "type": "BPE",
+            "dropout": None,
+            "unk_token": None,
+            "continuing_subword_prefix": "",
+            "end_of_word_suffix": "",
+            "fuse_unk": False,
+            "vocab": vocab,
+            "merges": list(map(" ".join, merges())),
+        },
+    }
