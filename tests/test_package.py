@@ -43,7 +43,8 @@ FLOORS: dict[str, list[str]] = {
     "measure": ["speed", "quality"],
     "verify": [
         "trace", "answers", "value_files", "compare", "case", "forms", "token_mistakes",
-        "model_mistakes", "vector_mistakes", "precision", "diagnosis", "verify", "live",
+        "model_mistakes", "vector_mistakes", "pair_mistakes", "precision", "diagnosis",
+        "verify", "live",
     ],
     "explain": ["explain", "page", "heatmap"],
     "serve": [
