@@ -67,6 +67,7 @@ class CrossEncoder:
     ) -> None:
         check_device(device)
         self.threads = threads
+        self.name_or_path = str(name_or_path)
         self.folder = hub.resolve(
             name_or_path,
             revision=revision,
@@ -85,7 +86,7 @@ class CrossEncoder:
         self.config = read_config(folder)
         self.tokenizer = load_tokenizer(folder, self.config, settings.do_lower_case)
         self.encoder = Encoder(load_weights(folder, self.config), self.config)
-        self._classifier = load_classifier(folder, self.config)
+        self.classifier = load_classifier(folder, self.config)
         self.num_labels = self.config.num_labels
         usual = "Sigmoid" if self.num_labels == 1 else "Identity"
         self.activation = settings.activation or usual  # by the name of torch.nn's class
@@ -162,8 +163,7 @@ class CrossEncoder:
             with np.errstate(all="ignore"):  # what is not finite is refused below
                 first = self.encoder.forward(batch, threads, wanted=batch.cu_seqlens[:-1])
                 with blas_threads(1):
-                    hidden = dense(first, self._classifier.dense, self._classifier.activation)
-                    logits[indices] = dense(hidden, self._classifier.output, "Identity")
+                    logits[indices] = self.classify(first)
 
         run_batches(
             score,
@@ -228,6 +228,22 @@ class CrossEncoder:
         if return_documents:
             found = [{**hit, "text": texts[hit["corpus_id"]]} for hit in found]
         return found
+
+    def pair_tokens(self, pairs: Sequence[Sequence[str]]) -> list[tuple[list[int], list[int]]]:
+        """Each pair's tokens and their types as ``predict`` makes them: the default prompt before
+        the first text, and cut at ``max_seq_length``. InputError names the place of what is no pair
+        of str.
+        """
+        prompt = choose_prompt(self.prompts, self.default_prompt_name, None, None)
+        tokens = self._tokenize(_read_pairs(list(pairs))[0], prompt)
+        ids = tokens["input_ids"]
+        types = self._types(tokens) or [[0] * len(row) for row in ids]
+        return list(zip(ids, types, strict=True))
+
+    def classify(self, states: Float32) -> Float32:
+        """The logits of the pairs' first tokens: [n, H] -> [n, labels]."""
+        hidden = dense(states, self.classifier.dense, self.classifier.activation)
+        return dense(hidden, self.classifier.output, "Identity")
 
     def _activated(self, logits: Float32, function: Callable[[Float32], Any] | None) -> Float32:
         """[n, labels] -> [n, labels], or whatever shape the caller's function gives."""

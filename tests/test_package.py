@@ -44,7 +44,8 @@ FLOORS: dict[str, list[str]] = {
     "integrations": ["chroma", "langchain", "llama_index", "llm", "sklearn"],
     "verify": [
         "trace", "answers", "value_files", "compare", "case", "forms", "token_mistakes",
-        "model_mistakes", "vector_mistakes", "precision", "diagnosis", "verify", "live",
+        "model_mistakes", "vector_mistakes", "pair_mistakes", "precision", "diagnosis",
+        "verify", "live",
     ],
     "explain": ["page", "explain", "page_file", "heatmap"],
     "serve": [

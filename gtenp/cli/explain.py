@@ -10,7 +10,7 @@ import click
 
 from gtenp.cli.options import (
     model_option,
-    open_texts,
+    open_any,
     output_file,
     revision_option,
     texts_argument,
@@ -20,6 +20,7 @@ from gtenp.cli.streams import destination, is_stdout
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from gtenp.cross_encoder import CrossEncoder
     from gtenp.embedder import Embedder
     from gtenp.explain.explain import Comparison, Explanation, Stage
     from gtenp.reference import Array
@@ -42,9 +43,11 @@ def explain(texts: tuple[str, ...], model: str, revision: str | None, html: Path
     """Walk TEXTS through the model: what each stage does, its shape, numbers, time and FLOPs.
 
     Of further texts only the figures are shown, then how alike each is to the first, and which
-    token pairs made it so. Without TEXTS, each line of standard input is one.
+    token pairs made it so. Of a cross-encoder the first of TEXTS is the query, and each other one a
+    document that is read with it. Without TEXTS, each line of standard input is one.
     """
-    sentences, embedder = open_texts(texts, model, revision, what_for="explain")
+    sentences, embedder = open_any("explain", texts, model, revision)
+    from gtenp.cross_encoder import CrossEncoder
     from gtenp.explain.explain import compare
     from gtenp.explain.explain import explain as explain_texts
 
@@ -57,8 +60,11 @@ def explain(texts: tuple[str, ...], model: str, revision: str | None, html: Path
         return
     first, *others = explanations = explain_texts(embedder, sentences)
     _show_model(embedder, model)
+    name = "scores" if isinstance(embedder, CrossEncoder) else "vector"
     for number, text in enumerate(explanations, start=1):
-        _show_text(text, number if others else None, in_full=number == 1)
+        _show_text(text, number if others else None, name, in_full=number == 1)
+    if isinstance(embedder, CrossEncoder):
+        return
     for number, other in enumerate(others, start=2):
         _show_comparison(embedder, first, other, compare(embedder, first, other), number)
 
@@ -66,7 +72,7 @@ def explain(texts: tuple[str, ...], model: str, revision: str | None, html: Path
 # ── One text ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def _show_model(embedder: Embedder, model: str) -> None:
+def _show_model(embedder: Embedder | CrossEncoder, model: str) -> None:
     from gtenp.model_files.config import Arithmetic
 
     config = embedder.config
@@ -80,7 +86,7 @@ def _show_model(embedder: Embedder, model: str) -> None:
     click.echo("FLOPs are those of the matrix products: 2·m·k·n for [m, k] × [k, n].")
 
 
-def _show_text(text: Explanation, number: int | None, *, in_full: bool) -> None:
+def _show_text(text: Explanation, number: int | None, name: str, *, in_full: bool) -> None:
     click.echo()
     _heading(f"Text {number}" if number else "Text", _printable(text.text))
     _heading("Tokens", f"S = {len(text.tokens)}, by gtenp/tokenizer")
@@ -96,12 +102,12 @@ def _show_text(text: Explanation, number: int | None, *, in_full: bool) -> None:
         _show_layers(text)
     _heading("Sentence")
     _show_stages(text, text.sentence_stages, 0, in_full)
-    click.echo(f"  vector [{len(text.vector)}]: {_numbers(text.vector, 7)}")
+    click.echo(f"  {name} [{len(text.vector)}]: {_numbers(text.vector, 7)}")
     click.echo(
         f"  in all {_flops(text.flops)}\n"
-        f"  {text.seconds * 1e3:,.2f} ms in reference/bert.py, from ids to vector\n"
+        f"  {text.seconds * 1e3:,.2f} ms in reference/bert.py, from ids to {name}\n"
         f"  {text.engine_seconds * 1e3:,.2f} ms in the fast engine (encoder.py, kernels.py), "
-        "from text to vector"
+        f"from text to {name}"
     )
 
 

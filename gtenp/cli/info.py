@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gtenp.cli.options import model_option, revision_option
+from gtenp.cli.options import model_option, open_model, revision_option
 from gtenp.cli.streams import echo_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from gtenp.cross_encoder import CrossEncoder
     from gtenp.embedder import Embedder
     from gtenp.model_files.config import BertConfig
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 @revision_option
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def info(name: str | None, model: str, revision: str | None, as_json: bool) -> None:
-    """Print what gtenp reads in a model's folder: its sizes, pooling and limits.
+    """Print what gtenp reads in a model's folder: its sizes, pooling or classifier, and limits.
 
     NAME is short for --model NAME.
     """
@@ -53,41 +54,58 @@ def _lines(value: Any) -> list[str]:
 
 def _describe(model: str, revision: str | None) -> dict[str, Any]:
     """All that was understood of the model's folder, in the order of the data's way through it."""
-    from gtenp.embedder import Embedder
+    from gtenp.cross_encoder import CrossEncoder
     from gtenp.model_files.checkpoint import read_safetensors, weight_files
     from gtenp.model_files.config import NO_LIMIT
 
-    embedder = Embedder(model, revision=revision)
-    config, sentence, spec = embedder.config, embedder.sentence_config, embedder.tokenizer.spec
+    opened = open_model(model, revision)
+    config, spec = opened.config, opened.tokenizer.spec
     words = f"WordPiece, {'uncased' if spec.lowercase else 'cased'}"
-    paths = weight_files(embedder.transformer_folder)
+    paths = weight_files(opened.transformer_folder)
     tensors = [t for path in paths for t in read_safetensors(path).values() if t.dtype.kind == "f"]
     return {
         "model": model,
-        "folder": str(embedder.folder),
-        "licence": _licence(embedder.folder / "README.md"),
-        "dimension": embedder.get_embedding_dimension(),
-        "max_seq_length": None if embedder.max_seq_length >= NO_LIMIT else embedder.max_seq_length,
+        "folder": str(opened.folder),
+        "licence": _licence(opened.folder / "README.md"),
+        **_kind(opened),
+        "max_seq_length": None if opened.max_seq_length >= NO_LIMIT else opened.max_seq_length,
         "family": config.model_type,
         "positions": _positions(config),
         "tokenizer": "Unigram" if spec.stages else words,
         "vocabulary": config.vocab_size,
-        "prompts": embedder.prompts,
-        "default_prompt_name": embedder.default_prompt_name or "none",
+        "prompts": opened.prompts,
+        "default_prompt_name": opened.default_prompt_name or "none",
         "layers": config.num_hidden_layers,
         "hidden_size": config.hidden_size,
         "attention_heads": config.num_attention_heads,
         "intermediate_size": config.intermediate_size,
         "activation": config.hidden_act,
+        **(_of_scores(opened) if isinstance(opened, CrossEncoder) else _of_vectors(opened)),
+        "parameters": sum(tensor.size for tensor in tensors),
+        "dtype": ", ".join(sorted({str(tensor.dtype) for tensor in tensors})),
+        "weights_bytes": sum(path.stat().st_size for path in paths),
+        "ignored": [] if isinstance(opened, CrossEncoder) else list(opened.ignored_tensors),
+        "notes": list(_notes(opened)),
+    }
+
+
+def _kind(opened: Embedder | CrossEncoder) -> dict[str, Any]:
+    """Which of the two it is, and how many numbers it gives."""
+    from gtenp.embedder import Embedder
+
+    if isinstance(opened, Embedder):
+        return {"kind": "embedder", "dimension": opened.get_embedding_dimension()}
+    return {"kind": "cross-encoder", "labels": opened.num_labels}
+
+
+def _of_vectors(embedder: Embedder) -> dict[str, Any]:
+    """What an embedder makes of the last layer's output."""
+    sentence = embedder.sentence_config
+    return {
         "pooling": ", ".join(sentence.pooling.modes),
         "then": [head.summary for head in sentence.heads],
         "normalize": sentence.normalizes,
         "similarity": embedder.similarity_fn_name,
-        "parameters": sum(tensor.size for tensor in tensors),
-        "dtype": ", ".join(sorted({str(tensor.dtype) for tensor in tensors})),
-        "weights_bytes": sum(path.stat().st_size for path in paths),
-        "ignored": list(embedder.ignored_tensors),
-        "notes": list(_notes(embedder)),
     }
 
 
@@ -106,8 +124,27 @@ def _positions(config: BertConfig) -> str:
     return "; ".join(ways)
 
 
-def _notes(embedder: Embedder) -> Iterator[str]:
+def _of_scores(encoder: CrossEncoder) -> dict[str, Any]:
+    """What a cross-encoder makes of it."""
+    classifier = encoder.classifier
+    labels, hidden = classifier.output.weight.shape
+    return {
+        "classifier": [
+            "the first token's state",
+            f"dense {hidden} → {hidden}, {classifier.activation}",
+            f"dense {hidden} → {labels}",
+        ],
+        "scores": "the logits" if encoder.activation == "Identity" else encoder.activation,
+    }
+
+
+def _notes(embedder: Embedder | CrossEncoder) -> Iterator[str]:
     """What a reader of the facts would otherwise take for granted."""
+    from gtenp.embedder import Embedder
+
+    if not isinstance(embedder, Embedder):
+        yield "it scores two texts read together: `gtenp rerank` and gtenp.CrossEncoder use it"
+        return
     sentence = embedder.sentence_config
     if not sentence.has_modules:
         yield (

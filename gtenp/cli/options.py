@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gtenp.errors import InputError
+from gtenp.errors import InputError, UnsupportedModelError
 from gtenp.model_files.names import DEFAULT_MODEL
 
 if TYPE_CHECKING:
+    from gtenp.cross_encoder import CrossEncoder
     from gtenp.embedder import Embedder
 
 model_option = click.option(
@@ -57,18 +58,39 @@ output_file = click.Path(dir_okay=False, readable=False, allow_dash=True, path_t
 
 
 def open_texts(
-    arguments: tuple[str, ...], model: str, revision: str | None, what_for: str | None = None
+    arguments: tuple[str, ...], model: str, revision: str | None
 ) -> tuple[list[str], Embedder]:
-    """The texts of the command line, or the lines of standard input, and the model.
-
-    UsageError where there are none and the verb (``what_for``) wants some.
-    """
+    """The texts of the command line, or the lines of standard input, and the model."""
     texts = read_texts(arguments)
-    if what_for and not texts:
-        raise click.UsageError(f"no text to {what_for}: standard input is empty")
     from gtenp.embedder import Embedder
 
     return texts, Embedder(model, revision=revision)
+
+
+def open_any(
+    verb: str, arguments: tuple[str, ...], model: str, revision: str | None
+) -> tuple[list[str], Embedder | CrossEncoder]:
+    """The same with a model that may be a cross-encoder; UsageError where there is no text."""
+    texts = read_texts(arguments)
+    if not texts:
+        raise click.UsageError(f"no text to {verb}: standard input is empty")
+    return texts, open_model(model, revision)
+
+
+def open_model(model: str, revision: str | None) -> Embedder | CrossEncoder:
+    """The model, whichever of the two its folder holds."""
+    from gtenp.embedder import Embedder
+
+    try:
+        return Embedder(model, revision=revision)
+    except UnsupportedModelError:
+        from gtenp.cross_encoder import CrossEncoder
+        from gtenp.model_files import hub
+        from gtenp.model_files.cross_encoder_config import is_cross_encoder
+
+        if not is_cross_encoder(hub.resolve(model, revision=revision)):
+            raise
+        return CrossEncoder(model, revision=revision)
 
 
 def read_texts(arguments: tuple[str, ...]) -> list[str]:

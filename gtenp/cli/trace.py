@@ -9,7 +9,7 @@ import click
 
 from gtenp.cli.options import (
     model_option,
-    open_texts,
+    open_any,
     output_file,
     revision_option,
     texts_argument,
@@ -41,21 +41,21 @@ def trace(
 ) -> None:
     """Write every value that the model computes on the way from TEXTS to their vectors.
 
-    Without TEXTS, each line of standard input is one. Names and shapes are those of
+    Of a cross-encoder the first of TEXTS is the query, and each other one a document that is read
+    with it. Without TEXTS, each line of standard input is one. Names and shapes are those of
     gtenp/verify/trace.py; the file's metadata lists them. Several texts' names begin with 0., 1.
     and so on.
     """
-    sentences, embedder = open_texts(texts, model, revision, what_for="trace")
+    sentences, embedder = open_any("trace", texts, model, revision)
     from gtenp.verify import trace as tracing
     from gtenp.verify import value_files
 
     reference = tracing.model_of(embedder, dtype)
-    ids = tracing.token_ids(embedder, sentences, truncate="warn")
-    values = [tracing.trace(reference, text_ids) for text_ids in ids]
+    rows = zip(*tracing.tokens(embedder, sentences, truncate="warn"), strict=True)
+    values = [tracing.trace(reference, ids, types) for ids, types in rows]
+    traced: tracing.Texts = tracing.pairs_of(sentences) if reference.scores else sentences
     name = os.fsencode(model).decode("utf-8", "replace")  # a folder's may be no UTF-8
     is_npz = npz or output.suffix == ".npz"
-    value_files.write(destination(output), sentences, values, name, npz=is_npz)
-    plural = "s" * (len(sentences) > 1)
-    click.echo(
-        f"{output}: {sum(map(len, values))} values of {len(sentences)} text{plural}", err=True
-    )
+    value_files.write(destination(output), traced, values, name, npz=is_npz)
+    what = ("pair" if reference.scores else "text") + "s" * (len(traced) > 1)
+    click.echo(f"{output}: {sum(map(len, values))} values of {len(traced)} {what}", err=True)

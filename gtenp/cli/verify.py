@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gtenp.cli.options import TEXT, lines_of, model_option, revision_option
+from gtenp.cli.options import TEXT, lines_of, model_option, open_model, revision_option
 from gtenp.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gtenp.verify.compare import Comparison
+    from gtenp.verify.trace import Texts
     from gtenp.verify.verify import Verdict
 
 # For a live comparison without texts of one's own: short and long, with accents and without.
@@ -68,7 +69,8 @@ def verify(
     part of them; or vectors: a .npy, JSON as OpenAI's, TEI's, Ollama's or llama.cpp's servers
     answer, a JSON list a line, or a .txt, .csv or .tsv with a vector a line. - reads JSON or
     lines from standard input. The texts are those given here, or else those of OTHER's metadata,
-    or else its input_ids. With --transformers or --onnx, OTHER is run here.
+    or else its input_ids. With --transformers or --onnx, OTHER is run here. Of a cross-encoder the
+    first text is the query, each other one a document; bare numbers are its scores.
 
     A step is within tolerance while its mean error stays under 5e-6 of its mean value, and its
     largest under 1e-5 of its largest. The exit status is 0 where every step is, 1 where one is not,
@@ -76,17 +78,16 @@ def verify(
     """
     if sum((other is not None, transformers, onnx is not None)) != 1:
         raise click.UsageError("wanted one of OTHER, --transformers and --onnx FILE")
-    from gtenp.embedder import Embedder
     from gtenp.verify import trace
     from gtenp.verify.compare import TOLERANCE
     from gtenp.verify.value_files import read
     from gtenp.verify.verify import verify
 
     limit = TOLERANCE if tolerance is None else tolerance
-    named = list(texts) or (_read_texts(texts_file) if texts_file else None)
+    named: Texts | None = list(texts) or (_read_texts(texts_file) if texts_file else None)
     if kit is not None:
         model, named = str(kit / "model"), _read_texts(kit / "texts.json")
-    embedder = Embedder(model, revision=revision)
+    embedder = open_model(model, revision)
     if other is not None:
         file = read(other)
         verdict = verify(embedder, file.values, named or file.texts, limit)
@@ -95,21 +96,22 @@ def verify(
         from gtenp.verify import live
 
         named = named or _TEXTS
-        ids = trace.token_ids(embedder, named)
+        ids, types = trace.tokens(embedder, named)
         if onnx is None:
-            theirs = live.run_transformers(embedder, ids)
+            theirs = live.run_transformers(embedder, ids, types)
         else:
             theirs = live.run_onnx(embedder, ids, onnx)
         verdict = verify(embedder, trace.joined(theirs), named, limit)
-        ours = verify(embedder, trace.joined(live.run_gtenp(embedder, ids)), named, limit)
+        mine = live.run_gtenp(embedder, ids, types)
+        ours = verify(embedder, trace.joined(mine), named, limit)
         name = "transformers" if onnx is None else onnx.name
         _print_side_by_side(name, ours.steps, verdict.steps)
     _print_verdict(verdict, limit)
     ctx.exit(1 if verdict.first else 0)
 
 
-def _read_texts(path: Path) -> list[str]:
-    """A JSON list of texts; of any other file, its lines."""
+def _read_texts(path: Path) -> Texts:
+    """A JSON list of texts, or of pairs; of any other file, its lines."""
     from gtenp.verify.answers import decode
 
     content = decode(path.read_bytes(), str(path))
@@ -119,14 +121,17 @@ def _read_texts(path: Path) -> list[str]:
     return texts
 
 
-def _read_json(content: str, path: Path) -> list[str]:
+def _read_json(content: str, path: Path) -> Texts:
+    from gtenp.verify.value_files import is_texts
+
     try:
         found = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: is not JSON ({error})") from error
-    if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
+    if not is_texts(found):
         raise InputError(f"{path}: wanted a JSON list of texts")
-    return found
+    texts: Texts = found
+    return texts
 
 
 _COLUMNS = f"{'max abs':>11}{'mean abs':>11}{'relative':>11}"

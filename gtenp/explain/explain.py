@@ -21,12 +21,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gtenp import reference
+from gtenp.cross_encoder import CrossEncoder
 from gtenp.engine.pooling import normalize, pool
 from gtenp.explain.page import page
 from gtenp.model_files.sentence_config import Dense, LayerNorm, Normalize
 from gtenp.reference import variations
 from gtenp.reference.variations import biased_scores, norm, score_bias
-from gtenp.verify.trace import model_of, token_ids
+from gtenp.verify.trace import model_of, pairs_of, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from gtenp.model_files.sentence_config import SentenceConfig
     from gtenp.reference import Array
     from gtenp.reference.variations import LayerTrace
-    from gtenp.verify.trace import Model
+    from gtenp.verify.trace import Model, Texts
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Explanation:
     layer_stages: tuple[Stage, ...]  # of layer 0
     layers: tuple[LayerSummary, ...]  # L of them
     sentence_stages: tuple[Stage, ...]
-    vector: Array  # [H], or the part of it that the model keeps
+    vector: Array  # [H], or the part of it that the model keeps; a cross-encoder's scores [K]
     engine_seconds: float  # the whole way in the fast engine, tokenizer to vector
     model: str  # its name
 
@@ -129,32 +130,52 @@ class Comparison:
     cosines: Array  # [L + 1, S, S'], of the two tokens' states at each level
 
 
-def explain(embedder: Embedder, texts: Sequence[str]) -> list[Explanation]:
-    """Take each text through the reference: n texts -> n explanations.
+def explain(embedder: Embedder | CrossEncoder, texts: Texts) -> list[Explanation]:
+    """Take each text through the reference: n texts -> n explanations. A cross-encoder's texts are
+    pairs, or a query and the documents that are read with it.
 
     UnsupportedModelError where ``trace.model_of`` refuses the model.
     """
     model = model_of(embedder, np.float32)
-    embedder.encode(list(texts))  # so that all is warm; tells also of texts that are cut
+    rows = zip(*tokens(embedder, texts), strict=True)
+    if isinstance(embedder, CrossEncoder):
+        return [
+            _explain_one(embedder, model, " · ".join(pair), *row, partial(embedder.predict, [pair]))
+            for pair, row in zip(pairs_of(texts), rows, strict=True)
+        ]
+    embedder.encode(list(map(str, texts)))  # so that all is warm; tells also of texts that are cut
     return [
-        _explain_one(embedder, model, text, ids)
-        for text, ids in zip(texts, token_ids(embedder, texts), strict=True)
+        _explain_one(
+            embedder, model, str(text), *row, partial(embedder.encode, text, truncate="silent")
+        )
+        for text, row in zip(texts, rows, strict=True)
     ]
 
 
-def _explain_one(embedder: Embedder, model: Model, text: str, input_ids: Int) -> Explanation:
+def _explain_one(
+    embedder: Embedder | CrossEncoder,
+    model: Model,
+    text: str,
+    input_ids: Int,
+    token_type_ids: Int,
+    engine: Callable[[], object],
+) -> Explanation:
     # All is run more than once: the first time also reads the weights from the disk.
-    trace = variations.forward(model.weights, model.config, input_ids)
-    encode = partial(embedder.encode, text, truncate="silent")
-    engine_seconds = min(_seconds(encode) for _ in range(3))
+    trace = variations.forward(model.weights, model.config, input_ids, token_type_ids)
+    engine_seconds = min(_seconds(engine) for _ in range(3))
     summaries = []
     states = trace.hidden_states[:-1]  # what each layer is given
     for x, layer, steps in zip(states, model.weights.layers, trace.layers, strict=True):
         run = partial(variations.run_layer, x, layer, model.config, trace.score_bias)
         seconds = _seconds(run)
         summaries.append(_summary(x, steps, seconds))
-    sentence_stages = _final_stages(trace, model)
-    sentence_stages += _sentence_stages(trace.hidden_states[-1], model)
+    last, sentence_stages = trace.hidden_states[-1], _final_stages(trace, model)
+    if isinstance(embedder, CrossEncoder):
+        sentence_stages += _classifier_stages(last, model, embedder)
+        kept = None
+    else:
+        sentence_stages += _sentence_stages(last, model)
+        kept = embedder.truncate_dim
     return Explanation(
         text,
         tuple(embedder.tokenizer.convert_ids_to_tokens(input_ids.tolist())),
@@ -163,7 +184,7 @@ def _explain_one(embedder: Embedder, model: Model, text: str, input_ids: Int) ->
         layer_stages(trace.embeddings, model.weights.layers[0], model.config, trace.score_bias),
         tuple(summaries),
         sentence_stages,
-        sentence_stages[-1].value[: embedder.truncate_dim],
+        sentence_stages[-1].value[:kept],
         engine_seconds,
         embedder.name_or_path,
     )
@@ -356,6 +377,33 @@ def _sentence_stages(hidden_states: Array, model: Model) -> tuple[Stage, ...]:
         vector = stages[-1].value[None]
         run = partial(lambda head, vector: head(vector)[0], head, vector)
         stages.append(_stage(*_head_words(module), "H", _head_flops(module), run))
+    return tuple(stages)
+
+
+def _classifier_stages(
+    hidden_states: Array, model: Model, encoder: CrossEncoder
+) -> tuple[Stage, ...]:
+    """A cross-encoder's head: [S, H] -> the stages, the last of which is [K]."""
+    classifier = encoder.classifier
+    labels, hidden = classifier.output.weight.shape
+    ends = "as they are" if encoder.activation == "Identity" else f"through a {encoder.activation}"
+    words = {
+        "classifier.dense": ("linear", "one more product", "H", matmul_flops(1, hidden, hidden)),
+        "classifier.activation": (classifier.activation.lower(), "of each number", "H", 0),
+        "logits": ("linear", "a number for each label", "K", matmul_flops(1, hidden, labels)),
+        "scores": ("trace.HEAD_ACTIVATIONS", f"the logits {ends}", "K", 0),
+    }
+    stages = [
+        _stage(
+            "first token", "variations.classify", "of all states the first token's alone", "H", 0,
+            lambda: hidden_states[0],
+        )
+    ]  # fmt: skip
+    for name, head in model.heads:
+        functions, what, axes, flops = words[name]
+        vector = stages[-1].value[None]
+        run = partial(lambda head, vector: head(vector)[0], head, vector)
+        stages.append(_stage(name.removeprefix("classifier."), functions, what, axes, flops, run))
     return tuple(stages)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gtenp.cross_encoder import CrossEncoder
 from gtenp.errors import InputError
 from gtenp.explain.explain import compare, explain
 from gtenp.explain.page import page
 from gtenp.model_files.folders import new_file
+from gtenp.verify.trace import tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +22,11 @@ if TYPE_CHECKING:
 MAX_WEIGHTS = 40_000_000
 
 
-def write(target: Path | int, embedder: Embedder, model: str, texts: Sequence[str]) -> None:
+def write(
+    target: Path | int, embedder: Embedder | CrossEncoder, model: str, texts: Sequence[str]
+) -> None:
     """Explain the texts on a page, which appears whole or not at all; ``model`` is what to call it.
+    Of a cross-encoder the first text is the query, each other one a document.
 
     InputError where the texts are too long together for one page.
     """
@@ -29,10 +34,10 @@ def write(target: Path | int, embedder: Embedder, model: str, texts: Sequence[st
         file.write(explained(embedder, model, texts))
 
 
-def explained(embedder: Embedder, model: str, texts: Sequence[str]) -> bytes:
+def explained(embedder: Embedder | CrossEncoder, model: str, texts: Sequence[str]) -> bytes:
     """The page that ``write`` writes."""
     config = embedder.config
-    lengths = [len(ids) for ids in embedder.token_ids(list(texts))]
+    lengths = list(map(len, tokens(embedder, texts)[0]))
     weights = sum(
         config.num_hidden_layers * config.num_attention_heads * length**2 for length in lengths
     )
@@ -42,5 +47,7 @@ def explained(embedder: Embedder, model: str, texts: Sequence[str]) -> bytes:
             f"wanted at most {MAX_WEIGHTS:,} on a page: take fewer or shorter texts"
         )
     first, *others = explanations = explain(embedder, texts)
+    if isinstance(embedder, CrossEncoder):
+        return page(model, "score", explanations, [])
     comparisons = [compare(embedder, first, other) for other in others]
     return page(model, embedder.similarity_fn_name, explanations, comparisons)

@@ -14,21 +14,23 @@ from gtenp.reference import variations
 from gtenp.verify.trace import (
     Model,
     Values,
-    head_names,
     last_states,
     named,
     sentence_values,
     step_of,
+    tokens,
     trace,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from gtenp.cross_encoder import CrossEncoder
     from gtenp.embedder import Embedder
     from gtenp.engine.batch import Int
     from gtenp.reference import Array
     from gtenp.tokenizer import Tokenizer
+    from gtenp.verify.trace import Texts
 
 
 def reference_with(**functions: Any) -> Any:
@@ -53,25 +55,31 @@ def _copied(name: str) -> Any:
     return copy
 
 
-def _pass(source: Any, model: Model, ids: Int) -> Values:
+def _pass(source: Any, model: Model, ids: Int, types: Int) -> Values:
     """One text through a copy of the reference."""
-    return named(source.forward(model.weights, model.config, ids), model)
+    return named(source.forward(model.weights, model.config, ids, types), model)
 
 
 @dataclass(frozen=True)
 class Case:
     """What the reference is given, and what the other made of it."""
 
-    embedder: Embedder
+    embedder: Embedder | CrossEncoder
     model: Model  # in float64
-    texts: Sequence[str] | None  # None where only the tokens are known
+    texts: Texts | None  # None where only the tokens are known
     input_ids: Sequence[Int]  # a text each, [S]
     others_ids: Sequence[Int | None]  # what the other made of them, where it says so
     found: Sequence[Values]  # the other's values, a text each
+    token_type_ids: Sequence[Int] | None = None  # of pairs; all 0 without
 
     @property
     def pad_id(self) -> int:
         return self.embedder.tokenizer.pad_token_id or 0
+
+    @property
+    def types(self) -> Sequence[Int]:
+        """The tokens' types, a text each."""
+        return self.token_type_ids or [np.zeros_like(ids) for ids in self.input_ids]
 
     @property
     def last_layer(self) -> str:
@@ -97,36 +105,50 @@ class Case:
             input_ids=[self.input_ids[i] for i in kept],
             others_ids=[self.others_ids[i] for i in kept],
             found=[self.found[i] for i in kept],
+            token_type_ids=[self.types[i] for i in kept],
         )
 
     def run(self, source: Any = variations, **changed: object) -> list[Values]:
         """The values with another source, config or weights."""
         model = replace(self.model, **changed)  # type: ignore[arg-type]
-        return [_pass(source, model, ids) for ids in self.input_ids]
+        rows = zip(self.input_ids, self.types, strict=True)
+        return [_pass(source, model, ids, types) for ids, types in rows]
 
-    def run_tokens(self, texts: Sequence[Int]) -> list[Values]:
-        """With other tokens. A text without any, or with unknown ones, has no values."""
+    def run_tokens(
+        self, texts: Sequence[Int], token_type_ids: Sequence[Int] | None = None
+    ) -> list[Values]:
+        """With other tokens. A text without any, or with unknown ones, has no values.
+
+        Types that are not given are the text's own where it has as many tokens, else all 0.
+        """
         config = self.model.config
+        own = token_type_ids or [
+            types if len(types) == len(ids) else np.zeros_like(ids)
+            for ids, types in zip(texts, self.types, strict=True)
+        ]
         return [
-            trace(self.model, ids)
+            trace(self.model, ids, types)
             if 0 < len(ids) <= config.max_tokens
             and ids.min() >= 0
             and ids.max() < config.vocab_size
             else {}
-            for ids in texts
+            for ids, types in zip(texts, own, strict=True)
         ]
 
-    def run_inputs(self, types: int = 0, first_position: int | None = None) -> list[Values]:
-        """With another segment, or positions that begin elsewhere."""
+    def run_inputs(
+        self, types: int | None = None, first_position: int | None = None
+    ) -> list[Values]:
+        """With one segment for all, or positions that begin elsewhere."""
         config, values = self.model.config, list[Values]()
-        for ids in self.input_ids:
+        for ids, own in zip(self.input_ids, self.types, strict=True):
             positions = variations.position_ids(ids, config.arithmetic)
             if first_position is not None:
                 positions = np.arange(first_position, first_position + len(ids))
             fits = (
-                positions.max() < config.max_position_embeddings and types < config.type_vocab_size
+                positions.max() < config.max_position_embeddings
+                and (types or 0) < config.type_vocab_size
             )
-            segments = np.full(len(ids), types)
+            segments = own if types is None else np.full(len(ids), types)
             if not fits:
                 values.append({})
                 continue
@@ -137,11 +159,12 @@ class Case:
     def run_padded(self, length: int, *, mask: bool, pool_padding: bool) -> list[Values]:
         """With every text padded to one length, and the padding let in here or there."""
         values = []
-        for ids in self.input_ids:
+        for ids, types in zip(self.input_ids, self.types, strict=True):
             size = len(ids)
-            padded = np.pad(ids, (0, max(0, length - size)), constant_values=self.pad_id)
+            behind = (0, max(0, length - size))
+            padded = np.pad(ids, behind, constant_values=self.pad_id)
             source = reference_with(softmax=masked(size)) if mask else variations
-            steps = _pass(source, self.model, padded)
+            steps = _pass(source, self.model, padded, np.pad(types, behind))
             if not pool_padding:
                 steps |= self.pooled(steps[self.last_layer][:size])
             values.append({name: without_padding(name, a, size) for name, a in steps.items()})
@@ -164,9 +187,13 @@ class Case:
         """Each text's tokens, uncut: with another prompt, tokenizer or reading of the text."""
         embedder = self.embedder
         before = default_prompt(embedder) if prompt is None else prompt
-        texts = [before + read(text) for text in self.texts or ()]
+        texts = [before + read(text) for text in self.texts or () if isinstance(text, str)]
         rows = (tokenizer or embedder.tokenizer)(texts)["input_ids"]
         return [np.array(ids, np.int64) for ids in rows]
+
+    def run_pairs(self, pairs: Sequence[Sequence[str]]) -> list[Values]:
+        """With other pairs of texts."""
+        return self.run_tokens(*tokens(self.embedder, pairs))
 
 
 class Mistake(NamedTuple):
@@ -177,14 +204,14 @@ class Mistake(NamedTuple):
     plant: Callable[[Case], list[Values]]  # the reference's values with the mistake made
 
 
-def default_prompt(embedder: Embedder) -> str:
+def default_prompt(embedder: Embedder | CrossEncoder) -> str:
     """What ``encode`` puts before a text where nothing else is asked for."""
     return embedder.prompts.get(embedder.default_prompt_name or "", "")
 
 
 def vector_names(model: Model) -> list[str]:
     """The steps that are one vector a text, up to the one that the model gives."""
-    return ["pooled", *head_names(model.sentence_config)]
+    return ["pooled", *(name for name, _ in model.heads)]
 
 
 def masked(length: int) -> Callable[[Array], Array]:

@@ -24,6 +24,7 @@ from gtenp.verify.model_mistakes import (
     padding_mistakes,
     score_mistakes,
 )
+from gtenp.verify.pair_mistakes import classifier_mistakes, pair_mistakes
 from gtenp.verify.precision import half_mistakes, int8_mistakes, looks_like
 from gtenp.verify.token_mistakes import token_mistakes
 from gtenp.verify.vector_mistakes import (
@@ -139,8 +140,9 @@ class _Search:
         for form in self.forms:
             yield from row_mistakes(self.case, form, self.first.name)
         if self._may_begin("pooled"):
-            yield from pooling_mistakes(self.case)
-        if self.first.name == self.case.final:
+            scores = self.case.model.scores
+            yield from (classifier_mistakes if scores else pooling_mistakes)(self.case)
+        if self.first.name == self.case.final and not self.case.model.scores:
             yield from scale_mistakes(self.case)
 
     def _with_a_pass(self, everywhere: bool) -> Iterator[Mistake]:
@@ -148,6 +150,7 @@ class _Search:
         case, name = self.case, self.first.name
         layer = int(name.split(".")[1]) if name.startswith("layer.") else None
         for mistakes in (
+            pair_mistakes(case),
             token_mistakes(case),
             embedding_mistakes(case),
             function_mistakes(case),
@@ -239,7 +242,9 @@ class _Search:
 
 
 def _cosines(case: Case) -> list[float] | None:
-    """Each vector's with the reference's; None where they are not of one size."""
+    """Each vector's with the reference's; None where they are not of one size, or scores."""
+    if case.model.scores:
+        return None
     cosines = []
     for values, found in zip(case.expected, case.found, strict=True):
         mine, theirs = values[case.final], found.get(case.final, np.empty(0)).reshape(-1)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from gtenp.cross_encoder import CrossEncoder
 from gtenp.engine.pooling import normalize
 from gtenp.verify.case import vector_names
 
@@ -105,7 +106,9 @@ def to_float16(x: Array) -> Array:
 def _has_decimals(count: int, x: Array) -> bool:
     """Whether all numbers have no more, but for what float32 adds to each."""
     scaled = x.astype(np.float64) * 10**count
-    return bool((np.abs(scaled - np.rint(scaled)) <= 1e-7 * np.abs(scaled)).all())
+    added = 1e-7 * np.abs(scaled)
+    # Of large numbers float32 has no such decimal: then any number would seem to.
+    return bool((np.abs(scaled - np.rint(scaled)) <= added).all() and added.mean() < 0.2)
 
 
 def _is_bfloat16(x: Array) -> bool:
@@ -134,7 +137,7 @@ ROUNDINGS = (
 
 def own_form(case: Case) -> Form:
     """What the model does; the truncate_dim of its files may be kept or not."""
-    own = case.embedder.truncate_dim
+    own = None if isinstance(case.embedder, CrossEncoder) else case.embedder.truncate_dim
     return Form("", own if _sizes(case) == {own} else None, None, None)
 
 
@@ -153,7 +156,7 @@ def _shapes(case: Case) -> list[Form]:
     """Those of them that fit the vectors' size."""
     own, sizes = own_form(case), _sizes(case)
     full = case.expected[0][case.final].size
-    if len(sizes) != 1 or not 0 < min(sizes) <= full:
+    if case.model.scores or len(sizes) != 1 or not 0 < min(sizes) <= full:
         return [own]
     cut = min(sizes) if min(sizes) < full else None
     kept = "" if cut == own.size else f"the vectors are cut to the first {cut} of {full} dimensions"

@@ -1,8 +1,8 @@
 """The model run by gtenp, by transformers and by onnxruntime, for the values that all three show.
 
-These are the embeddings, each layer's output and what pooling makes of the last. All three are
-given the same tokens, one text at a time, and compute in float32. transformers with torch, and
-onnxruntime, are imported only here and only when asked for.
+These are the embeddings, each layer's output and what pooling makes of the last; of a cross-encoder
+its logits and scores. All three are given the same tokens, one text at a time, and compute in
+float32. transformers with torch, and onnxruntime, are imported only here and only when asked for.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gtenp.cross_encoder import CrossEncoder
 from gtenp.engine.batch import pack
 from gtenp.errors import InputError, MissingPackageError
-from gtenp.verify.trace import head_names, last_states, sentence_values
+from gtenp.verify.trace import HEAD_ACTIVATIONS, head_names, last_states, sentence_values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,17 +25,32 @@ if TYPE_CHECKING:
     from gtenp.verify.trace import Array, Values
 
 
-def run_gtenp(embedder: Embedder, input_ids: Sequence[Int]) -> list[Values]:
-    """Each text through the embedder's own float32 encoder."""
-    batches = [pack([ids.tolist()], arithmetic=embedder.config.arithmetic) for ids in input_ids]
-    return [_values(embedder, list(embedder.encoder.hidden_states(batch))) for batch in batches]
+def run_gtenp(
+    embedder: Embedder | CrossEncoder,
+    input_ids: Sequence[Int],
+    token_type_ids: Sequence[Int] | None = None,
+) -> list[Values]:
+    """Each text through the model's own float32 encoder; ``token_type_ids`` default to 0."""
+    texts = []
+    for ids, types in zip(input_ids, token_type_ids or _zeros(input_ids), strict=True):
+        batch = pack([ids.tolist()], [types.tolist()], embedder.config.arithmetic)
+        texts.append(_values(embedder, list(embedder.encoder.hidden_states(batch))))
+    return texts
 
 
-def run_transformers(embedder: Embedder, input_ids: Sequence[Int]) -> list[Values]:
+def _zeros(input_ids: Sequence[Int]) -> list[Int]:
+    return [np.zeros_like(ids) for ids in input_ids]
+
+
+def run_transformers(
+    embedder: Embedder | CrossEncoder,
+    input_ids: Sequence[Int],
+    token_type_ids: Sequence[Int] | None = None,
+) -> list[Values]:
     """Each text through transformers' own model in eager attention, the arithmetic of the paper."""
     try:
         import torch
-        from transformers import AutoModel
+        from transformers import AutoModel, AutoModelForSequenceClassification
         from transformers.utils import logging
     except ImportError as error:
         raise MissingPackageError(
@@ -43,26 +59,42 @@ def run_transformers(embedder: Embedder, input_ids: Sequence[Int]) -> list[Value
         ) from error
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    model = AutoModel.from_pretrained(
-        embedder.transformer_folder,
-        dtype=torch.float32,
-        attn_implementation="eager",
-        local_files_only=True,
-    ).eval()
+    scores = isinstance(embedder, CrossEncoder)
+    model = (
+        (AutoModelForSequenceClassification if scores else AutoModel)
+        .from_pretrained(
+            embedder.transformer_folder,
+            dtype=torch.float32,
+            attn_implementation="eager",
+            local_files_only=True,
+        )
+        .eval()
+    )
     texts = []
     with torch.no_grad():
-        for ids in input_ids:
-            out = model(input_ids=torch.from_numpy(ids[None]), output_hidden_states=True)
-            texts.append(_values(embedder, [state[0].numpy() for state in out.hidden_states]))
+        for ids, types in zip(input_ids, token_type_ids or _zeros(input_ids), strict=True):
+            feed = {"input_ids": torch.from_numpy(ids[None])}
+            if types.any():
+                feed["token_type_ids"] = torch.from_numpy(types[None])
+            out = model(**feed, output_hidden_states=True)
+            logits = out.logits[0].numpy() if scores else None
+            states = [state[0].numpy() for state in out.hidden_states]
+            texts.append(_values(embedder, states, logits))
     return texts
 
 
-def run_onnx(embedder: Embedder, input_ids: Sequence[Int], path: Path) -> list[Values]:
+def run_onnx(
+    embedder: Embedder | CrossEncoder, input_ids: Sequence[Int], path: Path
+) -> list[Values]:
     """Each text through an ONNX file of the model.
 
     The layers' outputs are those of its layer norms, which are made outputs of the graph.
-    InputError where the file is not this model.
+    InputError where the file is not this model, and for a cross-encoder.
     """
+    if isinstance(embedder, CrossEncoder):
+        raise InputError(
+            "--onnx runs models that give vectors; write a cross-encoder's values to a file"
+        )
     try:
         import onnxruntime
     except ImportError as error:
@@ -104,12 +136,19 @@ def run_onnx(embedder: Embedder, input_ids: Sequence[Int], path: Path) -> list[V
         raise InputError(f"{path}: onnxruntime can't run it as BERT: {error}") from error
 
 
-def _values(embedder: Embedder, hidden_states: Sequence[Array]) -> Values:
-    """L + 1 times [S, H] under their names, and the vectors that pooling makes of the last."""
+def _values(
+    embedder: Embedder | CrossEncoder, hidden_states: Sequence[Array], logits: Array | None = None
+) -> Values:
+    """L + 1 times [S, H] under their names, and the vectors that pooling makes of the last, or a
+    cross-encoder's logits, gtenp's where none are given, and its scores.
+    """
     names = ["embeddings.output"]
     names += [f"layer.{n}.output" for n in range(embedder.config.num_hidden_layers - 1)]
     names += [last_states(embedder.config)]
     values = dict(zip(names, hidden_states, strict=True))
+    if isinstance(embedder, CrossEncoder):
+        found = embedder.classify(hidden_states[-1][:1])[0] if logits is None else logits
+        return {**values, "logits": found, "scores": HEAD_ACTIVATIONS[embedder.activation](found)}
     heads = tuple(zip(head_names(embedder.sentence_config), embedder.heads, strict=True))
     return values | sentence_values(hidden_states[-1], embedder.sentence_config.pooling, heads)
 

@@ -43,8 +43,9 @@ def embedding_mistakes(case: Case) -> Iterator[Mistake]:
         ),
     ):
         yield Mistake("embeddings.sum", f"the {what}", running(weights=without))
-    what = "token types are 1; a single text's are 0"
-    yield Mistake("token_type_ids", what, lambda case: case.run_inputs(types=1))
+    if not case.model.scores:
+        what = "token types are 1; a single text's are 0"
+        yield Mistake("token_type_ids", what, lambda case: case.run_inputs(types=1))
     if not case.model.config.arithmetic.position_table:
         return
     own = case.model.config.arithmetic.first_position

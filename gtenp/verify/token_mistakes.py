@@ -41,7 +41,7 @@ def _key(texts: Sequence[Int]) -> tuple[bytes, ...]:
 def _changes(case: Case) -> Iterator[tuple[str, Change]]:
     for what, change in _ID_CHANGES.items():
         yield f"tokens off: {what}", partial(_each, change)
-    if case.texts is not None:
+    if case.texts is not None and not case.model.scores:
         yield from _length_changes(case)
         yield from _prompt_changes(case)
         for what, read in _READINGS.items():
@@ -183,6 +183,8 @@ def _read(read: Callable[[str], str], case: Case) -> list[Int]:
 def _tokenizer_changes(case: Case) -> Iterator[tuple[str, Change]]:
     """With each setting of the tokenizer turned round."""
     spec = case.embedder.tokenizer.spec
+    if spec.stages is not None:
+        return  # these settings are BERT's alone
     both = {"lowercase": not spec.lowercase, "strip_accents": spec.strips_accents}
     for settings, value, what in (
         ({"lowercase": not spec.lowercase}, spec.lowercase, "upper case is {}kept"),

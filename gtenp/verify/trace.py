@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gtenp import reference
+from gtenp.cross_encoder import CrossEncoder
 from gtenp.engine.pooling import LAYER_NORM_EPS, normalize, pool
 from gtenp.errors import InputError, UnsupportedModelError
 from gtenp.model_files.checkpoint import (
@@ -26,7 +27,13 @@ from gtenp.model_files.checkpoint import (
     load_layer_norm,
 )
 from gtenp.model_files.model import load_weights
-from gtenp.model_files.sentence_config import Dense, LayerNorm, Normalize, SentenceConfig
+from gtenp.model_files.sentence_config import (
+    Dense,
+    LayerNorm,
+    Normalize,
+    Pooling,
+    SentenceConfig,
+)
 from gtenp.reference import variations
 
 if TYPE_CHECKING:
@@ -35,11 +42,11 @@ if TYPE_CHECKING:
     from gtenp.embedder import Embedder
     from gtenp.engine.batch import Int
     from gtenp.model_files.config import BertConfig
-    from gtenp.model_files.sentence_config import Pooling
 
 Array = npt.NDArray[Any]
 Values = dict[str, Array]  # one text's values by name, in the model's order
 Head: TypeAlias = "Callable[[Array], Array]"  # a module after the pooling: [n, H] -> [n, H']
+Texts: TypeAlias = "Sequence[str | Sequence[str]]"  # texts, or pairs of them
 Heads: TypeAlias = "tuple[tuple[str, Head], ...]"  # each with its step's name
 
 
@@ -74,6 +81,13 @@ STEPS = (
     Step("layer_norm", "H", "where modules.json has it: the layer norm of the vector so far"),
     Step("normalized", "H", "the vector so far, divided by its Euclidean length"),
 )
+# What a cross-encoder computes of its first token's state, which is its ``pooled``.
+CLASSIFIER_STEPS = (
+    Step("classifier.dense", "H", "pooled Wᵀ + b"),
+    Step("classifier.activation", "H", "its tanh; DistilBERT's ReLU"),
+    Step("logits", "K", "classifier.activation Wᵀ + b: one for each of the K labels"),
+    Step("scores", "K", "the logits, or what the model's files ask for, such as their sigmoid"),
+)
 
 # What models of other families compute beside these, each in its place among them.
 MORE_STEPS = (
@@ -96,7 +110,7 @@ def step_of(name: str) -> Step | None:
     """
     generic = re.sub(r"^layer\.[0-9]+\.", "layer.*.", name)
     generic = re.sub(r"^(dense|layer_norm|normalized)\.[1-9][0-9]*$", r"\1", generic)
-    known = (*STEPS, *MORE_STEPS)
+    known = (*STEPS, *MORE_STEPS, *CLASSIFIER_STEPS)
     return next((step for step in known if step.name == generic and "*" not in name), None)
 
 
@@ -112,12 +126,19 @@ class Model:
     weights: BertWeights
     heads: Heads  # what follows the pooling
 
+    @property
+    def scores(self) -> bool:
+        """Whether it is a cross-encoder, which gives scores in the place of a vector."""
+        return any(name == "scores" for name, _ in self.heads)
 
-def model_of(embedder: Embedder, dtype: npt.DTypeLike = np.float64) -> Model:
-    """The embedder's model, with its weights in another float dtype.
+
+def model_of(embedder: Embedder | CrossEncoder, dtype: npt.DTypeLike = np.float64) -> Model:
+    """The model of an embedder or of a cross-encoder, with its weights in another float dtype.
 
     UnsupportedModelError where its pooling leaves prompts out: no step has a name for that.
     """
+    if isinstance(embedder, CrossEncoder):
+        return _cross_encoder_model(embedder, dtype)
     if not embedder.sentence_config.pooling.include_prompt:
         raise UnsupportedModelError(
             embedder.folder / "modules.json", "leaves prompts out of the pooling; not traced yet"
@@ -127,6 +148,29 @@ def model_of(embedder: Embedder, dtype: npt.DTypeLike = np.float64) -> Model:
     functions = [_reference_head(head, dtype) for head in sentence.heads]
     heads = tuple(zip(head_names(sentence), functions, strict=True))
     return Model(embedder.config, sentence, weights, heads)
+
+
+def _cross_encoder_model(encoder: CrossEncoder, dtype: npt.DTypeLike) -> Model:
+    classifier = astype(encoder.classifier, dtype)
+    heads: Heads = (
+        ("classifier.dense", lambda x: reference.linear(x, classifier.dense)),
+        ("classifier.activation", variations.CLASSIFIER_ACTIVATIONS[classifier.activation]),
+        ("logits", lambda x: reference.linear(x, classifier.output)),
+        ("scores", HEAD_ACTIVATIONS[encoder.activation]),
+    )
+    weights = astype(load_weights(encoder.transformer_folder, encoder.config), dtype)
+    return Model(encoder.config, FIRST_TOKEN, weights, heads)
+
+
+# What a cross-encoder reads of the last layer.
+FIRST_TOKEN = SentenceConfig(Pooling(("cls",)))
+
+
+def final_name(embedder: Embedder | CrossEncoder) -> str:
+    """The step that a text or a pair comes to: its vector, its scores."""
+    if isinstance(embedder, CrossEncoder):
+        return "scores"
+    return ["pooled", *head_names(embedder.sentence_config)][-1]
 
 
 def head_names(sentence_config: SentenceConfig) -> list[str]:
@@ -175,9 +219,46 @@ def token_ids(embedder: Embedder, texts: Sequence[str], truncate: str = "silent"
     return [np.array(ids, np.int64) for ids in embedder.token_ids(list(texts), truncate)]
 
 
-def trace(model: Model, input_ids: Int) -> Values:
-    """One text's tokens through the reference: [S] -> every value, in the weights' dtype."""
-    return named(variations.forward(model.weights, model.config, input_ids), model)
+def tokens(
+    embedder: Embedder | CrossEncoder, texts: Texts, truncate: str = "silent"
+) -> tuple[list[Int], list[Int]]:
+    """Each text's tokens and their types, n × [S] each; of a cross-encoder, each pair's."""
+    if isinstance(embedder, CrossEncoder):
+        rows = embedder.pair_tokens(pairs_of(texts))
+        ids, types = ([np.array(row[place], np.int64) for row in rows] for place in (0, 1))
+        return ids, types
+    # What is no text is named there.
+    ids = token_ids(embedder, texts, truncate)  # type: ignore[arg-type]
+    return ids, [np.zeros_like(row) for row in ids]
+
+
+def pairs_of(texts: Texts) -> list[tuple[str, str]]:
+    """The pairs that texts for a cross-encoder are: pairs as they are, or a query and each of the
+    documents behind it.
+
+    >>> pairs_of(["query", "one", "two"]), pairs_of([("a", "b")])
+    ([('query', 'one'), ('query', 'two')], [('a', 'b')])
+
+    InputError where there is no document.
+    """
+    singles = [text for text in texts if isinstance(text, str)]
+    if len(singles) == len(texts):
+        if len(texts) < 2:
+            raise InputError(
+                "a cross-encoder reads two texts together; wanted a query, then documents"
+            )
+        return [(singles[0], document) for document in singles[1:]]
+    if singles or any(len(pair) != 2 for pair in texts):
+        raise InputError("wanted a query and documents, or pairs of texts alone")
+    return [(pair[0], pair[1]) for pair in texts]
+
+
+def trace(model: Model, input_ids: Int, token_type_ids: Int | None = None) -> Values:
+    """The tokens of a text, or of a pair, through the reference: [S] -> every value, in the
+    weights' dtype.
+    """
+    steps = variations.forward(model.weights, model.config, input_ids, token_type_ids)
+    return named(steps, model)
 
 
 def last_states(config: BertConfig) -> str:
@@ -214,13 +295,15 @@ def sentence_values(hidden_states: Array, pooling: Pooling, heads: Heads) -> Val
 
 
 def pooled_values(pooled: Array, heads: Heads) -> Values:
-    """The steps from the pooled vector on: [H] -> what each head makes of it, normalized last or
-    at least given.
+    """The steps from the pooled vector on: [H] -> what each head makes of it; of a vector,
+    normalized last or at least given.
     """
     values, vector = {"pooled": pooled}, pooled[None]
     for name, head in heads:
         vector = head(vector)
         values[name] = vector[0]
+    if "scores" in values:
+        return values
     return {**values, "normalized": values.get("normalized", normalize(vector)[0])}
 
 

@@ -5,9 +5,9 @@ The .safetensors and .npz that gtenp writes say in their metadata whence they co
     gtenp    the version that wrote it
     model    the model's name, as it was given
     dtype    float64 or float32, in which all was computed
-    texts    JSON: the texts, in order
+    texts    JSON: the texts, in order; of a cross-encoder, the pairs
     shapes   JSON: each name in the model's order, with its sizes
-    axes     JSON: each name of STEPS with the letters of its axes
+    axes     JSON: each step's name with the letters of its axes
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gtenp import __version__
 from gtenp.errors import InputError
 from gtenp.model_files.folders import new_file
 from gtenp.verify.answers import EMBEDDING, decode, read_json, read_text
-from gtenp.verify.trace import STEPS, Values, joined
+from gtenp.verify.trace import CLASSIFIER_STEPS, MORE_STEPS, STEPS, Texts, Values, joined
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,12 +40,12 @@ class TraceFile:
     """What a file of values holds."""
 
     values: Values
-    texts: list[str] | None  # where its metadata has them
+    texts: Texts | None  # where its metadata has them
 
 
 def write(
     target: Path | int,
-    texts: Sequence[str],
+    texts: Texts,
     values: Sequence[Values],
     model: str,
     *,
@@ -55,13 +55,14 @@ def write(
     all.
     """
     arrays = {name: np.ascontiguousarray(array) for name, array in joined(values).items()}
+    steps = (*STEPS, *MORE_STEPS, *CLASSIFIER_STEPS)
     metadata = {
         "gtenp": __version__,
         "model": model,
         "dtype": str(values[0]["pooled"].dtype),
         "texts": json.dumps(list(texts), ensure_ascii=False),
         "shapes": json.dumps({name: array.shape for name, array in arrays.items()}),
-        "axes": json.dumps({step.name: list(step.axes) for step in STEPS}),
+        "axes": json.dumps({step.name: list(step.axes) for step in steps}),
     }
     with new_file(target) as file:
         if npz:
@@ -104,7 +105,17 @@ def read(path: Path) -> TraceFile:
     return TraceFile(found, texts)
 
 
-def _texts(metadata: Any, place: str) -> list[str] | None:
+def is_texts(value: Any) -> bool:
+    """Whether it is a list of texts, or of pairs of them."""
+    pairs = value if isinstance(value, list) else [None]
+    return all(
+        isinstance(text, str)
+        for pair in pairs
+        for text in (pair if isinstance(pair, list) and len(pair) == 2 else [pair])
+    )
+
+
+def _texts(metadata: Any, place: str) -> Texts | None:
     """The texts that metadata of gtenp's own names; None where it is somebody else's."""
     if not isinstance(metadata, dict) or "texts" not in metadata:
         return None
@@ -112,9 +123,10 @@ def _texts(metadata: Any, place: str) -> list[str] | None:
         texts = json.loads(metadata["texts"])
     except (TypeError, ValueError, RecursionError):
         texts = None
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+    if not is_texts(texts):
         raise InputError(f"{place}: its metadata's texts are no JSON list of texts")
-    return texts
+    found: Texts = texts
+    return found
 
 
 def _read_safetensors(file: BinaryIO, place: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gtenp.cross_encoder import CrossEncoder
 from gtenp.errors import InputError
 from gtenp.verify.answers import EMBEDDING, TOKEN_EMBEDDINGS
 from gtenp.verify.case import Case
@@ -18,15 +19,17 @@ from gtenp.verify.compare import TOLERANCE, Comparison, compare, first_out
 from gtenp.verify.diagnosis import Diagnosis, diagnose
 from gtenp.verify.forms import own_form
 from gtenp.verify.trace import (
+    CLASSIFIER_STEPS,
     STEPS,
     Values,
     count_texts,
-    head_names,
+    final_name,
     last_states,
     model_of,
+    pairs_of,
     split,
     step_of,
-    token_ids,
+    tokens,
 )
 
 if TYPE_CHECKING:
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from gtenp.embedder import Embedder
     from gtenp.engine.batch import Int
     from gtenp.reference import Array
+    from gtenp.verify.trace import Texts
 
 
 @dataclass(frozen=True)
@@ -52,20 +56,27 @@ class Verdict:
 
 
 def verify(
-    embedder: Embedder,
+    embedder: Embedder | CrossEncoder,
     values: Values,
-    texts: Sequence[str] | None = None,
+    texts: Texts | None = None,
     tolerance: float = TOLERANCE,
 ) -> Verdict:
     """Compare values, named as in a file (see trace.py), with the reference's for these texts.
 
-    Without texts the values' own ``input_ids`` are run. InputError where neither is there, where
-    no name is known, or where a text has no value.
+    A cross-encoder's texts are pairs, or a query and the documents that it was read with. Without
+    texts the values' own ``input_ids`` are run, with their ``token_type_ids``. InputError where
+    neither is there, where no name is known, or where a text has no value.
     """
+    if texts is not None and isinstance(embedder, CrossEncoder):
+        texts = pairs_of(texts)
     found, ignored = _by_text(embedder, values, texts)
     given = [_without_pads(embedder, one.get("input_ids")) for one in found]
-    ids = _known(embedder, given) if texts is None else token_ids(embedder, texts)
-    case = Case(embedder, model_of(embedder), texts, ids, given, found)
+    if texts is None:
+        ids = _known(embedder, given)
+        types = _given_types(embedder, ids, found)
+    else:
+        ids, types = tokens(embedder, texts)
+    case = Case(embedder, model_of(embedder), texts, ids, given, found, types)
     steps = compare(own_form(case).apply(case, case.expected), found, tolerance, case.pad_id)
     first = first_out(steps)
     diagnosis = diagnose(case, first, tolerance) if first else None
@@ -76,7 +87,7 @@ def verify(
 
 
 def _by_text(
-    embedder: Embedder, values: Values, texts: Sequence[str] | None
+    embedder: Embedder | CrossEncoder, values: Values, texts: Texts | None
 ) -> tuple[list[Values], tuple[str, ...]]:
     """Each text's values under gtenp's names, and the names that are none of them."""
     if texts is not None:
@@ -85,10 +96,12 @@ def _by_text(
         count = len(values["input_ids"])
     else:
         count = count_texts(values)
+    if EMBEDDING in values and isinstance(embedder, CrossEncoder) and embedder.num_labels == 1:
+        values = {**values, EMBEDDING: values[EMBEDDING].reshape(-1, 1)}  # a score for each pair
     if EMBEDDING in values:
         values = {**values, EMBEDDING: _a_row_each(values[EMBEDDING], count)}
     own_names = {
-        EMBEDDING: ["pooled", *head_names(embedder.sentence_config)][-1],
+        EMBEDDING: final_name(embedder),
         TOKEN_EMBEDDINGS: last_states(embedder.config),
     }
     found: list[Values] = []
@@ -129,14 +142,15 @@ def _a_row_each(vectors: Array, count: int) -> Array:
     return vectors
 
 
-def _is_known(embedder: Embedder, name: str) -> bool:
-    if step_of(name) is None:
+def _is_known(embedder: Embedder | CrossEncoder, name: str) -> bool:
+    step = step_of(name)
+    if step is None or (step in CLASSIFIER_STEPS and not isinstance(embedder, CrossEncoder)):
         return False
     first, _, rest = name.partition(".")
     return first != "layer" or int(rest.split(".")[0]) < embedder.config.num_hidden_layers
 
 
-def _without_pads(embedder: Embedder, ids: Array | None) -> Int | None:
+def _without_pads(embedder: Embedder | CrossEncoder, ids: Array | None) -> Int | None:
     """The tokens that the other says it used, as one row without padding behind it."""
     if ids is None:
         return None
@@ -145,7 +159,20 @@ def _without_pads(embedder: Embedder, ids: Array | None) -> Int | None:
     return row[: tokens[-1] + 1] if len(tokens) else row[:0]
 
 
-def _known(embedder: Embedder, given: Sequence[Int | None]) -> list[Int]:
+def _given_types(
+    embedder: Embedder | CrossEncoder, ids: Sequence[Int], found: Sequence[Values]
+) -> list[Int]:
+    """The other's token types, where it says them and the model has them; else all 0."""
+    types = []
+    for row, values in zip(ids, found, strict=True):
+        given = values.get("token_type_ids", row * 0).reshape(-1).astype(np.int64)[: len(row)]
+        known = len(given) == len(row) and given.min() >= 0
+        fits = known and given.max() < embedder.config.type_vocab_size
+        types.append(given if fits else row * 0)
+    return types
+
+
+def _known(embedder: Embedder | CrossEncoder, given: Sequence[Int | None]) -> list[Int]:
     """The other's tokens as those to run; InputError where they are missing or can't be run."""
     most = embedder.config.max_tokens
     size = embedder.config.vocab_size

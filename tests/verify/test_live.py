@@ -4,12 +4,14 @@ import warnings
 
 import numpy as np
 import pytest
+from models.build import build
+from models.published import CROSS_ENCODERS, MULTILINGUAL_RERANKERS
 from places import DATA
 
-from gtenp import Embedder
+from gtenp import CrossEncoder, Embedder
 from gtenp.errors import InputError
 from gtenp.verify import live
-from gtenp.verify.trace import joined, token_ids
+from gtenp.verify.trace import joined, token_ids, tokens
 from gtenp.verify.verify import verify
 
 TEXTS = ["hello world", "what is the capital of China?"]
@@ -76,6 +78,23 @@ def test_transformers_is_within_tolerance_at_every_layer(embedder):
     verdict = verify(embedder, values, TEXTS)
     assert verdict.first is None
     assert len(verdict.steps) == 5
+
+
+@pytest.mark.parametrize("model", [*CROSS_ENCODERS, MULTILINGUAL_RERANKERS[0]])
+def test_transformers_scores_of_every_kind_of_cross_encoder_are_within_tolerance(model, tmp_path):
+    pytest.importorskip("transformers")
+    words = (DATA / "tiny/vocab.txt").read_text(encoding="utf-8").split("\n")[:-1]
+    encoder = CrossEncoder(build(model, tmp_path, words))
+    values = joined(live.run_transformers(encoder, *tokens(encoder, TEXTS)))
+    verdict = verify(encoder, values, TEXTS)
+    assert verdict.first is None
+    assert [step.name for step in verdict.steps][-2:] == ["logits", "scores"]
+
+
+def test_onnx_of_a_cross_encoder_is_refused(tmp_path):
+    encoder = CrossEncoder(build(MULTILINGUAL_RERANKERS[0], tmp_path, []))
+    with pytest.raises(InputError, match="--onnx runs models that give vectors"):
+        live.run_onnx(encoder, [], tmp_path / "model.onnx")
 
 
 @pytest.fixture(scope="module")
