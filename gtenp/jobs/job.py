@@ -222,7 +222,7 @@ def prompt_of(embedder: Embedder, options: Options) -> str:
     model calls it.
     """
     if options.prompt_name == "document":
-        return embedder._document_prompt()
+        return embedder.document_prompt()
     return embedder._choose_prompt(options.prompt_name, None)
 
 

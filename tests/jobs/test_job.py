@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import TINY, gtenp_process
-from places import DATA
+from places import DATA, TESTS
 
 from gtenp import Embedder
 from gtenp.errors import InputError
@@ -147,6 +147,25 @@ def test_texts_that_were_cut_are_counted(tmp_path):
     path = lines_in(tmp_path, ["a " * 100, "b", "a " * 62])
     assert embed(path, tmp_path / "out.npy").cut == 1
     assert embed(path, tmp_path / "out.npy", max_length=10).cut == 2
+
+
+def test_memory_does_not_grow_with_the_input(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1])\n"
+        "from peak_memory import peak_megabytes; from gtenp import Embedder\n"
+        "from gtenp.jobs import job; from gtenp.jobs.readers import Source\n"
+        "job.run(Source((sys.argv[3],)), Path(sys.argv[4]), Embedder(sys.argv[2]), 'tiny')\n"
+        "print(peak_megabytes())"
+    )
+    peaks = []
+    for count in (10_000, 100_000):  # rows of 1.3 and of 13 MB
+        # Few of a block's texts differ, so that it goes quickly; all are read and written.
+        path = lines_in(tmp_path, words(count // 1000) * 1000)
+        command = [sys.executable, "-c", code, str(TESTS), TINY, str(path), str(tmp_path / "o.npy")]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+        peaks.append(int(done.stdout))
+    assert peaks[1] < peaks[0] + 8
+    assert peaks[1] < 400
 
 
 # ── bad lines ────────────────────────────────────────────────────────────────────────────────────
