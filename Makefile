@@ -47,6 +47,11 @@ test-clients: .venv-clients/installed .venv-clients/npm ## gtenp serve under loa
 	@GTENP_NODE_MODULES=$(CURDIR)/.venv-clients/npm/node_modules \
 	  .venv-clients/bin/pytest -q tests/serve tests/clients gtenp/serve
 
+.PHONY: test-jobs
+test-jobs: .venv-jobs/installed ## jobs with Parquet, each form killed at 20 moments, read by llm, Polars, DuckDB
+	@.venv-jobs/bin/gtenp pull $(MODEL) --from index > /dev/null
+	@GTENP_KILLS=20 .venv-jobs/bin/pytest -q -n auto --dist worksteal tests/jobs
+
 .PHONY: lint
 lint: .venv/lint ## ruff and mypy --strict
 	$(BIN)/ruff check .
@@ -157,6 +162,11 @@ index, check that it can be reached: \`pip config list\` shows which one is aske
 	@mkdir -p $@
 	@! command -v npm > /dev/null || npm install --silent --no-audit --no-fund --prefix $@ \
 	  openai @supabase/functions-js
+
+.venv-jobs/installed: pyproject.toml
+	@$(PYTHON) -m venv .venv-jobs
+	@.venv-jobs/bin/pip install --quiet --disable-pip-version-check --editable '.[jobs]' || $(FAILED)
+	@touch $@
 
 .venv/test .venv/lint: .venv/%: .venv/installed
 	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$*]' || $(FAILED)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gtenp.errors import GtenpError as GtenpError
     from gtenp.errors import QuantizationWarning as QuantizationWarning
     from gtenp.errors import TruncationWarning as TruncationWarning
+    from gtenp.jobs.index import Index as Index
     from gtenp.similarity import cos_sim as cos_sim
     from gtenp.similarity import dot_score as dot_score
     from gtenp.similarity import semantic_search as semantic_search
@@ -29,6 +30,7 @@ _HOME = {
     "CrossEncoder": "gtenp.cross_encoder",
     "Embedder": "gtenp.embedder",
     "GtenpError": "gtenp.errors",
+    "Index": "gtenp.jobs.index",
     "QuantizationWarning": "gtenp.errors",
     "Tokenizer": "gtenp.tokenizer",
     "TruncationWarning": "gtenp.errors",
@@ -43,6 +45,7 @@ __all__ = [
     "CrossEncoder",
     "Embedder",
     "GtenpError",
+    "Index",
     "QuantizationWarning",
     "Tokenizer",
     "TruncationWarning",

@@ -31,9 +31,10 @@ LINKS = [
 
 @pytest.mark.usefixtures("minilm")
 @pytest.mark.parametrize(("code", "output"), EXAMPLES)
-def test_a_python_block_prints_the_block_below_it(code, output):
+def test_a_python_block_prints_the_block_below_it(code, output, tmp_path, monkeypatch):
     for package in re.findall(r"^(?:import|from) (\w+)", code, re.MULTILINE):
         pytest.importorskip(package)  # `make test-integrations` has them all
+    monkeypatch.chdir(tmp_path)  # for the files that it writes
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(code, {})

@@ -42,6 +42,10 @@ FLOORS: dict[str, list[str]] = {
     "torchlike": [],
     "measure": ["speed", "quality"],
     "integrations": ["chroma", "langchain", "llama_index", "llm", "sklearn"],
+    "jobs": [
+        "records", "readers", "chunks", "blocks", "ahead", "spool", "rows", "parquet", "sqlite",
+        "writers", "job", "outputs", "concat", "index",
+    ],
     "verify": [
         "trace", "answers", "value_files", "compare", "case", "forms", "token_mistakes",
         "model_mistakes", "vector_mistakes", "pair_mistakes", "precision", "diagnosis",
@@ -54,9 +58,9 @@ FLOORS: dict[str, list[str]] = {
         "server",
     ],
     "cli": [
-        "streams", "options", "bench", "convert", "embed", "evaluate", "explain", "info", "pull",
-        "rerank", "serve", "similarity",
-        "tokenize", "trace", "verify",
+        "streams", "options", "sources", "bench", "concat", "convert", "embed", "evaluate",
+        "explain", "info", "pull", "rerank", "search", "serve", "similarity", "tokenize", "trace",
+        "verify",
     ],
 }  # fmt: skip
 

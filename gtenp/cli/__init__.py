@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 from gtenp import __version__
 from gtenp.cli import streams
 from gtenp.cli.bench import bench
+from gtenp.cli.concat import concat
 from gtenp.cli.convert import convert
 from gtenp.cli.embed import embed
 from gtenp.cli.evaluate import evaluate
@@ -19,6 +21,7 @@ from gtenp.cli.info import info
 from gtenp.cli.options import takes_texts
 from gtenp.cli.pull import pull
 from gtenp.cli.rerank import rerank
+from gtenp.cli.search import search
 from gtenp.cli.serve import serve
 from gtenp.cli.similarity import similarity
 from gtenp.cli.tokenize import tokenize
@@ -78,15 +81,39 @@ def _sentence(error: Exception) -> str:
     return str(error)
 
 
+def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    import numpy as np
+
+    from gtenp.measure.speed import blas
+
+    library, kernel = blas()
+    click.echo(f"gtenp, version {__version__}\nNumPy {np.__version__}, {library}, kernel {kernel}")
+    ctx.exit()
+
+
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="gtenp")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version, and those of NumPy and its BLAS, and exit.",
+)
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def main(debug: bool) -> None:
+@click.pass_context
+def main(ctx: click.Context, debug: bool) -> None:  # noqa: ARG001, see _Group.invoke
     """BERT sentence embeddings in pure NumPy."""
+    if os.environ.get("NO_COLOR"):
+        ctx.color = False
 
 
 for _verb in (
     embed,
+    search,
+    concat,
     similarity,
     tokenize,
     explain,

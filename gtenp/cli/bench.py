@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
-from gtenp.cli.options import model_option, revision_option
+from gtenp.cli.options import examples, model_option, revision_option
 
 
-@click.command()
+@click.command(epilog=examples("gtenp bench --model all-MiniLM-L6-v2"))
 @model_option
 @revision_option
 def bench(model: str, revision: str | None) -> None:

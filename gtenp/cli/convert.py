@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from gtenp.cli.options import output_file
+from gtenp.cli.options import examples, output_file
 from gtenp.cli.streams import destination, is_stdout
 
 
-@click.command()
+@click.command(epilog=examples("gtenp convert pytorch_model.bin"))
 @click.argument("source", type=click.Path(exists=True, path_type=Path))
 @click.option(
     "-o",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gtenp.cli.options import model_option, revision_option
+from gtenp.cli.options import examples, model_option, revision_option
 
 
 @click.group()
@@ -14,7 +14,7 @@ def evaluate() -> None:
     """Measure how well a model's scores agree with people's."""
 
 
-@evaluate.command()
+@evaluate.command(epilog=examples("gtenp evaluate sts sts-test.csv"))
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @model_option
 @revision_option

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gtenp.cli.options import (
+    examples,
     model_option,
     open_any,
     output_file,
@@ -30,7 +31,7 @@ _TOKENS = 60  # tokens shown of a text
 _WIDTH = 80
 
 
-@click.command()
+@click.command(epilog=examples('gtenp explain "what is the capital of China?"'))
 @texts_argument
 @model_option
 @revision_option

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gtenp.cli.options import model_option, open_model, revision_option
+from gtenp.cli.options import examples, model_option, open_model, revision_option
 from gtenp.cli.streams import echo_json
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gtenp.model_files.config import BertConfig
 
 
-@click.command()
+@click.command(epilog=examples("gtenp info all-MiniLM-L6-v2"))
 @click.argument("name", required=False)
 @model_option
 @revision_option

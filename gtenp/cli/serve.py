@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gtenp.cli.options import model_option, revision_option
+from gtenp.cli.options import examples, model_option, revision_option
 from gtenp.errors import InputError, MissingPackageError
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def _option(name: str, **how: Any) -> Callable[[Any], Any]:
     return click.option(name, envvar=f"GTENP_{variable}", show_envvar=True, **how)
 
 
-@click.command()
+@click.command(epilog=examples("gtenp serve --model all-MiniLM-L6-v2 --port 8080"))
 @model_option
 @revision_option
 @_option("--rerank-model", metavar="NAME|DIR", help="A cross-encoder to serve beside it.")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gtenp.cli.options import TEXT, model_option, output_file, read_texts, revision_option
+from gtenp.cli.options import TEXT, examples, model_option, output_file, read_texts, revision_option
 from gtenp.cli.streams import destination, is_stdout
 
 if TYPE_CHECKING:
@@ -20,7 +20,12 @@ if TYPE_CHECKING:
     from gtenp.engine.kernels import Float32
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        'gtenp similarity "Beijing" "the capital of China" "quick sort"',
+        "gtenp similarity --html scores.html < texts.txt",
+    )
+)
 @click.argument("texts", nargs=-1, type=TEXT, metavar="[TEXT OTHERS...]")
 @click.option("--png", type=output_file, help="Draw the scores into this file too (gtenp[plot]).")
 @click.option("--svg", type=output_file, help="The same as SVG (gtenp[plot]).")

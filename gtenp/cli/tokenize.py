@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gtenp.cli.options import model_option, open_texts, revision_option, texts_argument
+from gtenp.cli.options import examples, model_option, open_texts, revision_option, texts_argument
 from gtenp.cli.streams import echo_json
 
 if TYPE_CHECKING:
     from gtenp.tokenizer import Tokenizer
 
 
-@click.command()
+@click.command(epilog=examples('gtenp tokenize "unbelievable"'))
 @texts_argument
 @model_option
 @revision_option

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from gtenp.cli.options import (
+    examples,
     model_option,
     open_any,
     output_file,
@@ -17,7 +18,7 @@ from gtenp.cli.options import (
 from gtenp.cli.streams import destination
 
 
-@click.command()
+@click.command(epilog=examples('gtenp trace "hello world" -o values.safetensors'))
 @texts_argument
 @model_option
 @revision_option

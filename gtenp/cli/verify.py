@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gtenp.cli.options import TEXT, lines_of, model_option, open_model, revision_option
+from gtenp.cli.options import (
+    TEXT,
+    examples,
+    lines_of,
+    model_option,
+    open_model,
+    revision_option,
+)
 from gtenp.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,7 +37,7 @@ _TEXTS = [
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command()
+@click.command(epilog=examples('gtenp verify values.npz --text "hello world"'))
 @click.argument(
     "other",
     type=click.Path(exists=True, dir_okay=False, path_type=Path, allow_dash=True),

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from gtenp.errors import InputError
 
@@ -22,18 +22,26 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def locked(target: Path) -> Iterator[None]:
-    """Hold ``target`` against every other process that would build it, waiting for its turn."""
+def locked(target: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold ``target`` against every other process that would build it, waiting for its turn.
+
+    InputError where another holds it and ``wait`` is false.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=target.parent):
         pass  # where nothing can be written, FileLock would wait forever
     lock_file = target.with_name(f".{target.name}.lock")
-    with FileLock(lock_file):
-        try:
-            yield
-        finally:
-            with contextlib.suppress(OSError):  # Windows keeps a file that is open
-                lock_file.unlink()
+    lock = FileLock(lock_file, timeout=-1 if wait else 0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(f"{target}: another process is writing it; wait for its end") from None
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # Windows keeps a file that is open
+            lock_file.unlink()
+        lock.release()
 
 
 @contextlib.contextmanager

@@ -1,12 +1,16 @@
 import json
 import os
+import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from click.testing import CliRunner
 from command_line import TINY, gtenp_process, run
 
 import gtenp
+from gtenp.cli import main
 
 # ── which model ──────────────────────────────────────────────────────────────────────────────────
 
@@ -83,8 +87,43 @@ def test_a_closed_standard_output_is_an_error_only_where_something_is_printed(
     assert status == 0 or result.stderr == closed
 
 
-def test_version_and_help():
-    assert run("--version").stdout.strip() == f"gtenp, version {gtenp.__version__}"
-    for verb in ("embed", "similarity", "tokenize", "info", "pull"):
-        assert verb in run("--help").stdout
-        assert run(verb, "--help").exit_code == 0
+def test_version_names_what_computes():
+    first, second = run("--version").stdout.splitlines()
+    assert first == f"gtenp, version {gtenp.__version__}"
+    assert second.startswith(f"NumPy {np.__version__}, ")
+    assert "kernel" in second
+
+
+@pytest.mark.parametrize("verb", [*main.commands, "evaluate sts"])
+def test_each_verbs_help_has_an_example(verb):
+    shown = run(*verb.split(), "--help").stdout
+    assert verb.split()[0] in run("--help").stdout
+    example = rf"^ +(\w+ [\w.]+ \| )?gtenp {verb} "
+    assert verb == "evaluate" or re.search(example, shown, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("value", "coloured"), [("", True), ("1", False)])
+def test_no_color_is_obeyed(value, coloured):
+    on_a_terminal = CliRunner(env={"NO_COLOR": value})
+    shown = on_a_terminal.invoke(main, ["tokenize", "--model", TINY, "hello"], color=True).stdout
+    assert ("\x1b[" in shown) is coloured
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_verbs_and_options(shell):
+    code = "import sys; sys.argv[0] = 'gtenp'; from gtenp.cli import main; main()"
+
+    def asked(**environment):
+        return subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        ).stdout
+
+    script = asked(_GTENP_COMPLETE=f"{shell}_source")
+    if shell != "bash" or script:  # click asks bash for its version, where there is one
+        assert "_GTENP_COMPLETE" in script
+    words = {"COMP_WORDS": "gtenp em", "COMP_CWORD": "em" if shell == "fish" else "1"}
+    assert "embed" in asked(_GTENP_COMPLETE=f"{shell}_complete", **words)

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
-from command_line import TINY, gtenp_process, run
+from command_line import TINY, gtenp_on_a_terminal, gtenp_process, run
 from texts import CARD
 
 from gtenp import Embedder
@@ -74,3 +74,112 @@ def test_embed_tells_of_a_text_that_was_cut():
     done = gtenp_process("embed", "--model", TINY, "a " * 100)
     assert done.returncode == 0
     assert done.stderr == "Warning: 1 of 1 texts have more than 64 tokens and were cut there\n"
+
+
+# ── files ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_embed_prints_the_lines_of_a_file(tmp_path):
+    (tmp_path / "a.txt").write_text("hello\n\nworld\n")
+    result = run("embed", "--model", TINY, str(tmp_path / "a.txt"))
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    expected = Embedder(TINY).encode(["hello", "", "world"])
+    np.testing.assert_allclose(np.array(lines, np.float32), expected, atol=2e-6)
+
+
+def test_embed_says_at_the_end_what_was_done(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"hello\n\xff\n" + b"a " * 100 + b"\n")
+    out = tmp_path / "out.npy"
+    arguments = ["embed", "--model", TINY, str(tmp_path / "a.txt"), "-o", str(out)]
+    result = run(*arguments, "--on-error", "skip")
+    assert result.exit_code == 0
+    assert result.stderr.startswith(f"{out}: 2 × 32 float32; 2 texts, ")
+    assert result.stderr.endswith("; 1 cut at 64 tokens; 1 skipped, see out.npy.errors.jsonl\n")
+    assert run(*arguments, "--on-error", "skip", "--quiet").stderr == ""
+
+
+def test_embed_stops_at_a_bad_line_with_its_place(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "x"}\n{"text": null}\n')
+    result = run("embed", "--model", TINY, str(tmp_path / "a.jsonl"), "-o", str(tmp_path / "o.csv"))
+    assert result.exit_code == 2
+    assert "a.jsonl:2: 'text' is null; wanted a text; mend it, or --on-error skip" in result.stderr
+    assert not (tmp_path / "o.csv").exists()
+
+
+def test_embed_writes_a_files_vectors_to_standard_output_and_pipes(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("hello\nworld\n")
+    command = [sys.executable, "-m", "gtenp", "embed", "--model", TINY, str(path), "-o", "-"]
+    done = subprocess.run(command, capture_output=True, timeout=60)
+    assert done.returncode == 0
+    (tmp_path / "out.npy").write_bytes(done.stdout)
+    assert np.load(tmp_path / "out.npy").shape == (2, 32)
+
+
+def test_a_text_that_names_no_file_is_a_text_and_a_folder_is_one_only_with_an_output(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.txt").write_text("hello")
+    (tmp_path / "hello").write_text("other words")
+    expected = Embedder(TINY).encode(["docs", "hello"])
+    lines = run("embed", "--model", TINY, "docs", "hello").stdout.splitlines()
+    np.testing.assert_array_equal(np.array(list(map(json.loads, lines)), np.float32), expected)
+    assert run("embed", "--model", TINY, "docs", "-o", "out.jsonl").exit_code == 0
+    assert json.loads((tmp_path / "out.jsonl").read_text())["id"] == "a.txt"
+
+
+def test_a_file_that_is_not_there_is_no_text():
+    result = run("embed", "--model", TINY, "corpsu.jsonl", "-o", "out.npy")
+    assert result.exit_code == 2
+    assert "corpsu.jsonl: no such file" in result.stderr
+
+
+def test_files_and_texts_do_not_mix(tmp_path):
+    (tmp_path / "a.txt").write_text("hello")
+    result = run("embed", "--model", TINY, str(tmp_path / "a.txt"), "some words")
+    assert result.exit_code == 2
+    assert "Texts and files don't mix" in result.stderr
+
+
+def test_options_hold_for_texts_too():
+    arguments = ["embed", "--model", TINY, "hello", "--truncate-dim", "4", "--normalize"]
+    vector = np.array(json.loads(run(*arguments).stdout), np.float32)
+    expected = Embedder(TINY).encode("hello", truncate_dim=4, normalize_embeddings=True)
+    np.testing.assert_allclose(vector, expected, atol=2e-6)
+
+
+def test_texts_go_into_any_form(tmp_path):
+    assert run("embed", "--model", TINY, "hello", "-o", str(tmp_path / "o.jsonl")).exit_code == 0
+    row = json.loads((tmp_path / "o.jsonl").read_text())
+    assert (row["text"], row["place"]) == ("hello", "text 1")
+
+
+def test_an_unknown_ending_names_those_there_are(tmp_path):
+    (tmp_path / "a.txt").write_text("hello")
+    result = run("embed", "--model", TINY, str(tmp_path / "a.txt"), "-o", str(tmp_path / "o.zip"))
+    assert result.exit_code == 2
+    assert "wanted one of the endings .npy, .npz, .safetensors" in result.stderr
+
+
+def test_a_bar_shows_texts_and_tokens_a_second_on_a_terminal(tmp_path):
+    (tmp_path / "a.txt").write_text("hello\n" * 3000)
+    out = str(tmp_path / "o.npy")
+    status, shown = gtenp_on_a_terminal(
+        "embed", "--model", TINY, str(tmp_path / "a.txt"), "-o", out
+    )
+    assert status == 0
+    assert "3000/3000" in shown
+    assert "tokens/s" in shown
+
+
+def test_shards_are_joined(tmp_path):
+    (tmp_path / "a.txt").write_text("".join(f"text {i}\n" for i in range(2000)))
+    names = [str(tmp_path / f"{i}.npy") for i in (1, 2)]
+    for i, name in enumerate(names, 1):
+        arguments = ["embed", "--model", TINY, str(tmp_path / "a.txt"), "--shard", f"{i}/2"]
+        assert run(*arguments, "-o", name).exit_code == 0
+    result = run("concat", *names, "-o", str(tmp_path / "all.npy"))
+    assert result.stderr == f"{tmp_path / 'all.npy'}: 2,000 rows\n"
+    assert run("embed", "a", "--shard", "3/2").exit_code == 2

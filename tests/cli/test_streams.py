@@ -99,12 +99,12 @@ def test_ctrl_c_ends_it_quietly_with_status_130(verb):
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, verb, "--model", TINY],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
-    process.stdin.write(b"a\n" * 1_000_000)  # more than a pipe holds: it is being read
+    process.stdin.write(b"a\n" * 100_000)  # more than a pipe holds: it is being read
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (130, b"", b"")
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, b"")
 
 
 @posix

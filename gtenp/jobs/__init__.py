@@ -1,0 +1,1 @@
+"""Files of texts to files of vectors, and searching these."""

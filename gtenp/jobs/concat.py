@@ -1,0 +1,127 @@
+"""The shards of a job, joined in the input's order."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gtenp.errors import InputError
+from gtenp.jobs.blocks import Block
+from gtenp.jobs.job import rows_of
+from gtenp.jobs.outputs import Output, open_output
+from gtenp.jobs.readers import Source
+from gtenp.jobs.records import Bad, Record
+from gtenp.jobs.spool import Spool
+from gtenp.jobs.writers import beside, form_of, write
+from gtenp.model_files.folders import locked
+
+# These keep each row's place in the input, and its columns.
+_FORMS = (".npy", ".npz", ".safetensors", ".jsonl")
+
+
+def concat(paths: Sequence[Path], out: Path, dtype: str = "float32") -> int:
+    """Join the OUTs of all shards of one job into ``out``, as the job would have written it in one:
+    how many rows there are.
+
+    InputError where a shard is missing, or is of another job.
+    """
+    form = form_of(out)
+    shards = _in_order(paths)
+    bad = [one for path in paths for one in _errors_of(path)]
+    metadata = shards[0].metadata
+    options = {**metadata["options"], "shard": None, "dtype": dtype}
+    manifest = {**metadata, "options": options, "machine": {}}
+    out = Path(os.path.realpath(out))
+    with locked(out, wait=False), Spool(beside(out, ".part"), manifest, restart=True) as spool:
+        for block, rows, vectors in _blocks(shards, form.columns):
+            block.bad.extend(bad)
+            bad = []
+            spool.add(block, rows, vectors, 0, 0)
+        spool.commit()
+        write(out, rows_of(spool, _source(metadata), out, dtype), form)
+        spool.remove()
+    return spool.total
+
+
+def _in_order(paths: Sequence[Path]) -> list[Output]:
+    """The shards by their numbers."""
+    found: dict[int, Output] = {}
+    first: tuple[Path, dict[str, Any]] | None = None
+    count = 0
+    for path in paths:
+        if path.suffix not in _FORMS:
+            raise InputError(f"{path}: shards are joined from {', '.join(_FORMS)}")
+        output = open_output(path)
+        shard = output.metadata["options"].get("shard")
+        if not shard:
+            raise InputError(f"{path}: is no shard; gtenp embed --shard i/n makes them")
+        number, count = shard
+        job = _of_all(output.metadata)
+        first = first or (path, job)
+        if job != first[1]:
+            differ = ", ".join(name for name in job if job[name] != first[1].get(name))
+            raise InputError(f"{path}: is of another job than {first[0]}: {differ}")
+        if number in found:
+            raise InputError(f"{path}: is shard {number}/{count}, as an earlier one is")
+        found[number] = output
+    missing = [f"{number}/{count}" for number in range(1, count + 1) if number not in found]
+    if missing:
+        raise InputError(f"shards are missing: {', '.join(missing)}; give the OUTs of all")
+    return [found[number] for number in range(1, count + 1)]
+
+
+def _of_all(metadata: dict[str, Any]) -> dict[str, Any]:
+    """What all shards of a job have in common."""
+    options = {name: v for name, v in metadata["options"].items() if name not in ("shard", "dtype")}
+    own = ("options", "rows", "blocks", "updated")
+    count = metadata["options"]["shard"][1]
+    return {
+        **{name: value for name, value in metadata.items() if name not in own},
+        "options": options,
+        "shards": count,
+    }
+
+
+def _blocks(shards: list[Output], keep_columns: bool) -> Iterator[tuple[Block, list[Record], Any]]:
+    """Each block of the input, with its rows."""
+    sizes = {block: rows for shard in shards for block, rows in shard.metadata["blocks"]}
+    taken = [0] * len(shards)
+    for number in sorted(sizes):
+        which = number % len(shards)
+        start, end = taken[which], taken[which] + sizes[number]
+        taken[which] = end
+        records = []
+        for found in shards[which].records(range(start, end)):
+            found.pop("embedding", None)  # of JSON lines
+            if not keep_columns:
+                found.pop("columns", None)
+            records.append(Record(**found))
+        vectors = np.asarray(shards[which].vectors[start:end], np.float32)
+        yield Block(number, records), records, vectors
+
+
+def _source(metadata: dict[str, Any]) -> Source:
+    """What the job read, whose other columns Parquet takes from it again."""
+    options = metadata["options"]
+    return Source(
+        tuple(one["path"] for one in metadata["inputs"]),
+        options["format"],
+        options["column"],
+        options["id"],
+        tuple(options["glob"]),
+        options["sql"],
+    )
+
+
+def _errors_of(path: Path) -> list[Bad]:
+    """What a shard's job left out."""
+    errors = beside(path, ".errors.jsonl")
+    if not errors.is_file():
+        return []
+    lines = errors.read_text(encoding="utf-8").splitlines()
+    return [Bad(0, **json.loads(line)) for line in lines]

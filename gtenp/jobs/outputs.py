@@ -1,0 +1,229 @@
+"""What ``gtenp embed`` wrote, opened: metadata, vectors, and each row's record."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sqlite3
+import zipfile
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.lib import format as npy
+
+from gtenp.errors import InputError
+from gtenp.jobs.readers import pyarrow
+from gtenp.jobs.writers import beside
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Records = Callable[[Sequence[int]], list[dict[str, Any]]]
+
+
+class Output(NamedTuple):
+    """An OUT; .npy, .npz and .safetensors stay on the disk and are mapped."""
+
+    metadata: dict[str, Any]
+    vectors: npt.NDArray[Any]  # [n, width]
+    records: Records  # of these rows: id, place, text, in parts start and end
+
+
+def is_output(path: Path) -> bool:
+    """Whether ``gtenp embed`` wrote it, and not a text."""
+    try:
+        return path.suffix in _OPEN and path.is_file() and _metadata(path) is not None
+    except (OSError, ValueError, sqlite3.Error):
+        return False
+
+
+def open_output(path: Path) -> Output:
+    """InputError where it is none, or damaged."""
+    try:
+        metadata = _metadata(path) if path.suffix in _OPEN else None
+        if metadata is None:
+            raise InputError(f"{path}: not of gtenp embed, or the .json beside it is gone")
+        vectors, records = _OPEN[path.suffix](path, metadata)
+    except (ValueError, KeyError, sqlite3.Error, zipfile.BadZipFile) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: is damaged ({error}); copy it anew") from error
+    if len(vectors) != metadata["rows"]:
+        raise InputError(
+            f"{path}: has {len(vectors)} rows, its metadata {metadata['rows']}; copy it anew"
+        )
+    return Output(metadata, vectors, records)
+
+
+def _metadata(path: Path) -> dict[str, Any] | None:
+    text: str | bytes | None = None
+    if path.suffix in (".npy", ".jsonl", ".csv"):
+        side = beside(path, ".json")
+        text = side.read_bytes() if side.is_file() else None
+    elif path.suffix == ".npz":
+        with np.load(path) as archive:
+            text = archive["gtenp"].item() if "gtenp" in archive else None
+    elif path.suffix == ".safetensors":
+        text = _safetensors_header(path)[0].get("__metadata__", {}).get("gtenp")
+    elif path.suffix == ".parquet":
+        text = (pyarrow().parquet.read_schema(path).metadata or {}).get(b"gtenp")
+    elif path.suffix == ".sqlite":
+        with closing(_connect(path)) as connection:
+            table = "select 1 from sqlite_master where name = 'gtenp'"
+            if connection.execute(table).fetchone():
+                found = connection.execute("select value from gtenp where key = 'metadata'")
+                text = found.fetchone()[0]
+    return None if text is None else json.loads(text)
+
+
+# ── Arrays ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _open_npy(path: Path, _: dict[str, Any]) -> tuple[npt.NDArray[Any], Records]:
+    return np.load(path, mmap_mode="r"), _records_beside(path)
+
+
+def _open_npz(path: Path, _: dict[str, Any]) -> tuple[npt.NDArray[Any], Records]:
+    with zipfile.ZipFile(path) as archive:
+        start = archive.getinfo("embeddings.npy").header_offset
+    with open(path, "rb") as file:
+        # A member's name and extra field, of these lengths, stand between its header and it.
+        file.seek(start + 26)
+        lengths = file.read(4)
+        name, extra = int.from_bytes(lengths[:2], "little"), int.from_bytes(lengths[2:], "little")
+        file.seek(start + 30 + name + extra)
+        npy.read_magic(file)
+        shape, _order, dtype = npy.read_array_header_1_0(file)
+        return _map(path, dtype, file.tell(), shape), _records_beside(path)
+
+
+def _open_safetensors(path: Path, _: dict[str, Any]) -> tuple[npt.NDArray[Any], Records]:
+    header, start = _safetensors_header(path)
+    tensor = header["embeddings"]
+    dtype = np.dtype({"F32": "<f4", "F16": "<f2", "I8": "i1", "U8": "u1"}[tensor["dtype"]])
+    vectors = _map(path, dtype, start + tensor["data_offsets"][0], tuple(tensor["shape"]))
+    return vectors, _records_beside(path)
+
+
+def _safetensors_header(path: Path) -> tuple[dict[str, Any], int]:
+    with open(path, "rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        if size > path.stat().st_size:
+            raise ValueError("its header is longer than the file")
+        header: dict[str, Any] = json.loads(file.read(size))
+        return header, 8 + size
+
+
+def _map(path: Path, dtype: np.dtype[Any], at: int, shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    if not shape[0]:
+        return np.zeros(shape, dtype)  # nothing can be mapped
+    return np.memmap(path, dtype, "r", at, shape)
+
+
+def _records_beside(path: Path) -> Records:
+    return _LinesOf(beside(path, ".rows.jsonl"))
+
+
+class _LinesOf:
+    """Lines of JSON by their number; where each begins is looked for at the first call."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._ends: npt.NDArray[np.int64] | None = None
+
+    def __call__(self, rows: Sequence[int]) -> list[dict[str, Any]]:
+        if not self._path.is_file():
+            raise InputError(f"{self._path} is missing; copy it beside the vectors")
+        if self._ends is None:
+            self._ends = _line_ends(self._path)
+        records = []
+        with open(self._path, "rb") as file:
+            for row in rows:
+                start = 0 if row == 0 else int(self._ends[row - 1])
+                file.seek(start)
+                records.append(json.loads(file.read(int(self._ends[row]) - start)))
+        return records
+
+
+def _line_ends(path: Path) -> npt.NDArray[np.int64]:
+    ends, start = [np.zeros(0, np.int64)], 0
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 22):
+            ends.append(np.flatnonzero(np.frombuffer(chunk, np.uint8) == 10) + (start + 1))
+            start += len(chunk)
+    return np.concatenate(ends)
+
+
+# ── What is read into memory ─────────────────────────────────────────────────────────────────────
+
+
+def _open_jsonl(path: Path, metadata: dict[str, Any]) -> tuple[npt.NDArray[Any], Records]:
+    vectors = _empty(metadata)
+    with open(path, "rb") as file:
+        for row, line in enumerate(file):
+            vectors[row] = json.loads(line)["embedding"]
+    return vectors, _LinesOf(path)
+
+
+def _open_csv(path: Path, metadata: dict[str, Any]) -> tuple[npt.NDArray[Any], Records]:
+    vectors, records = _empty(metadata), []
+    csv.field_size_limit((1 << 31) - 1)
+    with open(path, encoding="utf-8", newline="") as file:
+        for row, record in enumerate(csv.DictReader(file)):
+            vectors[row] = json.loads(record.pop("embedding"))
+            places = {name: int(record[name]) for name in ("start", "end") if name in record}
+            records.append({**record, **places})
+    return vectors, lambda rows: [records[row] for row in rows]
+
+
+def _open_parquet(path: Path, _: dict[str, Any]) -> tuple[npt.NDArray[Any], Records]:
+    pq = pyarrow().parquet
+    column = pq.read_table(path, columns=["embedding"])["embedding"]
+    width = column.type.list_size
+    parts = [chunk.flatten().to_numpy().reshape(-1, width) for chunk in column.chunks]
+    names = [name for name in pq.read_schema(path).names
+             if name in ("id", "place", "start", "end", "text")]  # fmt: skip
+    table = pq.read_table(path, columns=names)
+    vectors = np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
+    return vectors, lambda rows: table.take(np.array(rows, np.int64)).to_pylist()
+
+
+def _open_sqlite(path: Path, metadata: dict[str, Any]) -> tuple[npt.NDArray[Any], Records]:
+    vectors = _empty(metadata)
+    with closing(_connect(path)) as connection:
+        found = connection.execute("select embedding from embeddings order by rowid")
+        for row, (embedding,) in enumerate(found):
+            vectors[row] = np.frombuffer(embedding, vectors.dtype)
+
+    def records(rows: Sequence[int]) -> list[dict[str, Any]]:
+        query = "select content, metadata from embeddings where rowid = ?"
+        with closing(_connect(path)) as connection:
+            rows_found = [connection.execute(query, (row + 1,)).fetchone() for row in rows]
+        return [{"text": text, **json.loads(rest)} for text, rest in rows_found]
+
+    return vectors, records
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(path.absolute().as_uri() + "?mode=ro", uri=True)
+
+
+def _empty(metadata: dict[str, Any]) -> npt.NDArray[Any]:
+    names = {"float32": "<f4", "float16": "<f2", "int8": "i1", "ubinary": "u1"}
+    dimension, dtype = metadata["dimension"], metadata["dtype"]
+    width = -(-dimension // 8) if dtype == "ubinary" else dimension
+    return np.empty((metadata["rows"], width), names[dtype])
+
+
+_OPEN = {
+    ".npy": _open_npy,
+    ".npz": _open_npz,
+    ".safetensors": _open_safetensors,
+    ".jsonl": _open_jsonl,
+    ".csv": _open_csv,
+    ".parquet": _open_parquet,
+    ".sqlite": _open_sqlite,
+}

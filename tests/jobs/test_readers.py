@@ -1,0 +1,184 @@
+import gzip
+import json
+import sqlite3
+
+import pytest
+
+from gtenp.errors import InputError
+from gtenp.jobs.readers import Source, count, format_of, read
+from gtenp.jobs.records import Bad
+
+
+def found(*paths, **options):
+    return list(read(Source(tuple(map(str, paths)), **options)))
+
+
+def write(path, content):
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def test_a_line_is_a_text_and_its_number_is_its_id(tmp_path):
+    path = write(tmp_path / "a.txt", "one\r\n\nthree")
+    records = found(path)
+    assert [(r.id, r.text, r.place) for r in records] == [
+        ("1", "one", f"{path}:1"),
+        ("2", "", f"{path}:2"),
+        ("3", "three", f"{path}:3"),
+    ]
+    assert count(Source((str(path),))) == 2  # its line feeds: a bar needs no more
+
+
+def test_ids_of_several_files_have_the_files_name_before_them(tmp_path):
+    a, b = write(tmp_path / "a.txt", "one\n"), write(tmp_path / "b.txt", "two\n")
+    assert [(r.id, r.number) for r in found(a, b)] == [(f"{a}:1", 0), (f"{b}:1", 1)]
+
+
+def test_a_line_that_is_not_utf8_is_named_and_the_numbers_behind_it_stay_right(tmp_path):
+    path = write(tmp_path / "a.txt", b"one\nb\xff\nthree\n")
+    _, bad, last = found(path)
+    assert bad == Bad(1, f"{path}:2", "byte 1 is not UTF-8")
+    assert (last.id, last.number) == ("3", 2)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path):
+    path = write(tmp_path / "a.txt", b"\xef\xbb\xbfone\n")
+    assert found(path)[0].text == "one"
+
+
+def test_gzip_is_read_by_the_ending_below_it(tmp_path):
+    path = write(tmp_path / "a.jsonl.gz", gzip.compress(b'{"text": "one"}\n'))
+    assert [r.text for r in found(path)] == ["one"]
+    damaged = write(tmp_path / "b.txt.gz", gzip.compress(b"one\n" * 1000)[:-9])
+    with pytest.raises(InputError, match=r"b\.txt\.gz: .*copy the file anew"):
+        found(damaged)
+
+
+def test_a_field_of_json_is_named_with_dots(tmp_path):
+    path = write(tmp_path / "a.jsonl", '{"doc": {"body": "one"}, "key": 7, "x": null}\n')
+    (record,) = found(path, column="doc.body", id_column="key")
+    assert (record.text, record.id, record.columns) == (
+        "one",
+        "7",
+        {"doc": {"body": "one"}, "x": None},
+    )
+
+
+def test_the_field_id_is_the_id_where_the_first_line_has_one(tmp_path):
+    path = write(tmp_path / "a.jsonl", '{"text": "one", "id": "a"}\n{"text": "two"}\n')
+    first, second = found(path)
+    assert first.id == "a"
+    assert "has no field 'id'" in second.problem
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('{"text": ', "is not JSON"),
+        ("", "is not JSON"),
+        ("[1]", "is of type list; wanted an object"),
+        ("null", "is null; wanted an object"),
+        ('{"body": "x"}', "has no field 'text', it has body"),
+        ('{"text": null}', "'text' is null; wanted a text"),
+        ('{"text": 3}', "'text' is of type int; wanted a text"),
+        ('{"text": "\\ud800"}', "'text' has half of a surrogate pair"),
+        ("[" * 100_000, "is not JSON"),
+    ],
+)
+def test_a_line_of_json_that_gives_no_text_says_why(tmp_path, line, problem):
+    path = write(tmp_path / "a.jsonl", f'{line}\n{{"text": "two"}}\n')
+    bad, good = found(path)
+    assert bad.place == f"{path}:1"
+    assert problem in bad.problem
+    assert good.text == "two"
+
+
+def test_csv_has_names_quotes_and_lines_within_a_field(tmp_path):
+    path = write(tmp_path / "a.csv", 'id,text,more\r\na,"one\nline, ""more""",x\r\nb,two,y\r\n')
+    assert [(r.id, r.text, r.place, r.columns) for r in found(path)] == [
+        ("a", 'one\nline, "more"', f"{path}:2", {"more": "x"}),
+        ("b", "two", f"{path}:4", {"more": "y"}),
+    ]
+
+
+def test_tsv_is_csv_with_tabs(tmp_path):
+    path = write(tmp_path / "a.tsv", "body\tn\none, two\t1\n")
+    assert [r.text for r in found(path, column="body")] == ["one, two"]
+
+
+def test_a_row_of_csv_that_gives_no_text_says_why(tmp_path):
+    path = write(tmp_path / "a.csv", b'text,n\none,1,2\n"b\xff",2\n"a"b,3\nfour,4\n"open,5\n')
+    bad = [one for one in found(path) if isinstance(one, Bad)]
+    assert [(one.place.rpartition(":")[2], one.problem[:12]) for one in bad] == [
+        ("2", "has 3 fields"),
+        ("3", "is not UTF-8"),
+        ("4", "is not CSV: "),
+        ("6", "is not CSV: "),
+    ]
+
+
+def test_a_table_without_the_column_names_those_it_has(tmp_path):
+    path = write(tmp_path / "a.csv", "title,body\none,two\n")
+    with pytest.raises(InputError, match=r"no column 'text', but title, body; --column names one"):
+        found(path)
+    with pytest.raises(InputError, match=r"no column 'key'.*--id names one"):
+        found(path, column="body", id_column="key")
+
+
+def test_a_field_of_a_megabyte_is_read(tmp_path):
+    path = write(tmp_path / "a.csv", f'text\n"{"x " * 500_000}"\n')
+    assert len(found(path)[0].text) == 1_000_000
+
+
+def test_a_folder_is_its_files_in_the_order_of_their_names(tmp_path):
+    (tmp_path / "sub").mkdir()
+    write(tmp_path / "b.md", "two\n")
+    write(tmp_path / "a.txt", "one\nline\n")
+    write(tmp_path / "sub" / "c.md", b"\xff")
+    write(tmp_path / "d.py", "no text")
+    first, second, bad = found(tmp_path)
+    assert (first.id, first.text, second.id) == ("a.txt", "one\nline\n", "b.md")
+    assert bad == Bad(2, str(tmp_path / "sub" / "c.md"), "byte 0 is not UTF-8")
+    assert [r.id for r in found(tmp_path, glob=("*.py",))] == ["d.py"]
+
+
+def test_sql_says_what_is_read_of_sqlite(tmp_path):
+    path = tmp_path / "a.db"
+    connection = sqlite3.connect(path)
+    connection.execute("create table t (key integer, body text)")
+    connection.executemany("insert into t values (?, ?)", [(1, "one"), (2, None)])
+    connection.commit()
+    connection.close()
+    sql = "select key as id, body as text from t"
+    first, bad = found(path, sql=sql)
+    assert (first.id, first.text) == ("1", "one")
+    assert "'text' is null" in bad.problem
+    with pytest.raises(InputError, match="no such table"):
+        found(path, sql="select * from nothing")
+    with pytest.raises(InputError, match="--sql says what to read"):
+        found(path)
+
+
+def test_a_file_that_is_no_database_is_one_sentence(tmp_path):
+    path = write(tmp_path / "a.db", "not a database, but long enough to be looked at" * 100)
+    with pytest.raises(InputError, match="not a database"):
+        found(path, sql="select 1")
+
+
+def test_an_unknown_ending_asks_for_the_format():
+    with pytest.raises(InputError, match="--format lines"):
+        format_of("notes.log")
+    with pytest.raises(InputError, match="can't be read as a stream"):
+        format_of("-", "parquet")
+
+
+def test_texts_at_hand_are_records_too():
+    assert [(r.id, r.place, r.text) for r in read(Source((), texts=("one",)))] == [
+        ("1", "text 1", "one")
+    ]
+
+
+def test_json_values_are_those_of_the_line(tmp_path):
+    row = {"text": "one", "n": 1, "list": [1, 2]}
+    path = write(tmp_path / "a.ndjson", json.dumps(row) + "\n")
+    assert found(path)[0].columns == {"n": 1, "list": [1, 2]}
