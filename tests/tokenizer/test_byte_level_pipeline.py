@@ -91,18 +91,18 @@ def test_any_text_gives_what_the_reference_gives(both: Both, text: str) -> None:
 )
 def test_a_megabyte_of_anything_takes_no_quadratic_time(both: Both, text: str) -> None:
     size = 1_000_000 if both[1].to_str() == saved("RoBERTa") else 30_000
-    start = time.perf_counter()
+    start = time.process_time()
     both[0](text * (size // len(text.encode())))
-    assert time.perf_counter() - start < 20  # three seconds or less where nothing else runs
+    assert time.process_time() - start < 20  # three seconds or less where nothing else runs
 
 
 def test_a_long_text_costs_what_is_kept_of_it(tmp_path: Path) -> None:
     for kind in ("RoBERTa", "RoBERTa with a space before", "ModernBERT"):
         tokenizer, theirs = byte_level(kind, tmp_path)
         for text in ("the embeddings " * 400_000, "中国の " * 1_000_000):
-            start = time.perf_counter()
+            start = time.process_time()
             ids = tokenizer(text, truncation=True, max_length=512)["input_ids"]
-            assert time.perf_counter() - start < 1  # all of it takes seconds
+            assert time.process_time() - start < 1  # all of it takes seconds
             assert ids[:-1] == theirs.encode(text[:20_000]).ids[:511]
 
 
