@@ -238,6 +238,8 @@ def test_what_is_not_known_is_refused_by_name(
         ({"model": {"merges": [["!", '"']]}}, "needs '!\"', which the vocabulary lacks"),
         ({"model": {"merges": [3]}}, "is not a tokenizer's file"),
         ({"model": {"vocab": ["a"]}}, "model.vocab is not an object"),
+        ({"model": {"vocab": {"a": "0"}}}, "ids that are no whole numbers"),
+        ({"model": {"vocab": {"a": 0}, "merges": [], "unk_token": "<?>"}}, "unk_token is '<\\?>'"),
         ({"model": {"ignore_merges": "no"}}, "ignore_merges of BPE is 'no'"),
         ({"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": 1}}, "add_prefix_space of By"),
         ({"pre_tokenizer": {"type": "Sequence", "pretokenizers": [
