@@ -71,7 +71,7 @@ def _describe(model: str, revision: str | None) -> dict[str, Any]:
         "max_seq_length": None if opened.max_seq_length >= NO_LIMIT else opened.max_seq_length,
         "family": config.model_type,
         "positions": _positions(config),
-        "tokenizer": "Unigram" if spec.stages else words,
+        "tokenizer": spec.stages.model.name if spec.stages else words,
         "vocabulary": config.vocab_size,
         "prompts": opened.prompts,
         "default_prompt_name": opened.default_prompt_name or "none",

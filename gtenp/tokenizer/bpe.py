@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from gtenp.tokenizer.byte_level import BYTES, as_characters
 from gtenp.tokenizer.memory import StrIds
@@ -31,6 +31,8 @@ class BpeModel:
     ``ignore_merges``: a word that is a piece is not cut, whatever would be merged. ``unk_token``
     stands for a byte that the vocabulary lacks; without it such bytes are left out.
     """
+
+    name: ClassVar[str] = "BPE over bytes"
 
     merges: Ranks
     ignore_merges: bool = False

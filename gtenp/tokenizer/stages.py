@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from gtenp.errors import ModelFileError, UnsupportedModelError
 from gtenp.tokenizer.bpe import BpeModel
-from gtenp.tokenizer.byte_level import ByteLevelDecoder
+from gtenp.tokenizer.byte_level import BYTES, ByteLevelDecoder
 from gtenp.tokenizer.edits import Lowercase, Prepend, Replace, Strip, read_pattern
 from gtenp.tokenizer.metaspace import Metaspace, WhitespaceSplit
 from gtenp.tokenizer.patterns import PatternError, compiled
@@ -105,6 +105,12 @@ def read_byte_level_stages(path: Path, whole: dict[str, Any]) -> Stages:
             path, "its model is BPE without ByteLevel behind its other pre_tokenizers; gtenp knows "
             "BPE over bytes alone"
         )  # fmt: skip
+    unk_token, vocab = whole["model"].get("unk_token"), whole["model"]["vocab"]
+    if unk_token is not None and unk_token not in vocab and not vocab.keys() >= BYTES.keys():
+        raise ModelFileError(
+            path,
+            f"its model's unk_token is {unk_token!r}, which the vocabulary lacks; save it anew",
+        )
     others = {"type": "Sequence", "pretokenizers": parts}
     model = {"type": "BPE", "ignore_merges": False, "fuse_unk": False, **whole["model"]}
     return Stages(
@@ -114,7 +120,7 @@ def read_byte_level_stages(path: Path, whole: dict[str, Any]) -> Stages:
         BpeModel(
             {pair: rank for rank, pair in enumerate(read_bpe(path, whole["model"]))},
             _value(model, "ignore_merges", bool),
-            model.get("unk_token"),
+            unk_token,
             _value(model, "fuse_unk", bool),
         ),
     )
@@ -168,6 +174,8 @@ def read_bpe(path: Path, model: dict[str, Any]) -> list[tuple[str, str]]:
 
 def check_merges(path: Path, vocab: dict[str, int], merges: list[Any]) -> list[tuple[str, str]]:
     """The merges, each of which must be of two pieces and make a third."""
+    if not {int} >= set(map(type, vocab.values())):
+        raise ModelFileError(path, "its vocabulary has ids that are no whole numbers; save it anew")
     for rank, pair in enumerate(merges):
         if len(pair) != 2:
             raise ModelFileError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from gtenp.tokenizer.memory import LoneSurrogateError, StrIds
 
@@ -23,6 +23,8 @@ UNKNOWN_PENALTY = 10.0
 @dataclass(frozen=True, slots=True)
 class UnigramModel:
     """What a tokenizer.json says of it. ``scores``: a piece's, by its id."""
+
+    name: ClassVar[str] = "Unigram"
 
     scores: Sequence[float]
     unk_id: int

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from command_line import TINY, run
 from models.build import built
+from models.byte_level import EMBEDDERS, build_byte_level
 from safetensors.numpy import load_file, save_file
 
 
@@ -60,3 +61,8 @@ def test_info_tells_the_family_and_how_positions_enter(
 ):
     told = json.loads(run("info", str(built(name, tmp_path)), "--json").stdout)
     assert (told["family"], told["positions"], told["tokenizer"]) == (family, positions, tokenizer)
+
+
+def test_info_names_byte_level_bpe(tmp_path):
+    told = json.loads(run("info", str(build_byte_level(EMBEDDERS[0], tmp_path)), "--json").stdout)
+    assert (told["family"], told["tokenizer"]) == ("roberta", "BPE over bytes")

@@ -85,6 +85,6 @@ def test_any_merges_give_what_the_reference_gives() -> None:
 def test_a_million_characters_take_no_quadratic_time() -> None:
     pairs = {("a", "a"): 0, ("aa", "aa"): 1, ("aaaa", "aaaa"): 2, ("b", "a"): 3}
     for word in ("a" * 1_000_000, "ba" * 500_000):
-        start = time.perf_counter()
+        start = time.process_time()
         assert "".join(merge(word, pairs)) == word
-        assert time.perf_counter() - start < 20  # three seconds where nothing else runs
+        assert time.process_time() - start < 20  # three seconds where nothing else runs

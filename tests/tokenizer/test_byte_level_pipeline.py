@@ -91,18 +91,18 @@ def test_any_text_gives_what_the_reference_gives(both: Both, text: str) -> None:
 )
 def test_a_megabyte_of_anything_takes_no_quadratic_time(both: Both, text: str) -> None:
     size = 1_000_000 if both[1].to_str() == saved("RoBERTa") else 30_000
-    start = time.perf_counter()
+    start = time.process_time()
     both[0](text * (size // len(text.encode())))
-    assert time.perf_counter() - start < 20  # three seconds or less where nothing else runs
+    assert time.process_time() - start < 20  # three seconds or less where nothing else runs
 
 
 def test_a_long_text_costs_what_is_kept_of_it(tmp_path: Path) -> None:
     for kind in ("RoBERTa", "RoBERTa with a space before", "ModernBERT"):
         tokenizer, theirs = byte_level(kind, tmp_path)
         for text in ("the embeddings " * 400_000, "中国の " * 1_000_000):
-            start = time.perf_counter()
+            start = time.process_time()
             ids = tokenizer(text, truncation=True, max_length=512)["input_ids"]
-            assert time.perf_counter() - start < 1  # all of it takes seconds
+            assert time.process_time() - start < 1  # all of it takes seconds
             assert ids[:-1] == theirs.encode(text[:20_000]).ids[:511]
 
 
@@ -238,6 +238,8 @@ def test_what_is_not_known_is_refused_by_name(
         ({"model": {"merges": [["!", '"']]}}, "needs '!\"', which the vocabulary lacks"),
         ({"model": {"merges": [3]}}, "is not a tokenizer's file"),
         ({"model": {"vocab": ["a"]}}, "model.vocab is not an object"),
+        ({"model": {"vocab": {"a": "0"}}}, "ids that are no whole numbers"),
+        ({"model": {"vocab": {"a": 0}, "merges": [], "unk_token": "<?>"}}, "unk_token is '<\\?>'"),
         ({"model": {"ignore_merges": "no"}}, "ignore_merges of BPE is 'no'"),
         ({"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": 1}}, "add_prefix_space of By"),
         ({"pre_tokenizer": {"type": "Sequence", "pretokenizers": [
