@@ -48,6 +48,7 @@ from transformers import (
     BertModel,
 )
 from transformers.models.bloom import modeling_bloom
+from transformers.models.nomic_bert import modeling_nomic_bert
 from transformers.models.t5 import modeling_t5
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -218,13 +219,19 @@ def sentence_embeddings(
 ) -> dict[str, np.ndarray]:
     """What sentence-transformers makes of a folder: the arrays of its three ways to encode."""
     theirs = sentence_model(folder, dtype)
-    prompts = {"encode_query": "query: ", "encode_document": "passage: "}
-    if re.match(
-        "intfloat/(multilingual-)?e5-", model.name
-    ):  # their cards ask for these, their files don't
-        by_prompt = {task: theirs.encode(texts, prompt=text) for task, text in prompts.items()}
-        return {"encode": theirs.encode(texts), **by_prompt}
-    return {task: getattr(theirs, task)(texts) for task in ("encode", *prompts)}
+    ways = ("encode_query", "encode_document")
+    # Their cards ask for these, their files don't.
+    for pattern, prompts in {
+        "intfloat/(multilingual-)?e5-": ("query: ", "passage: "),
+        "nomic-ai/": ("search_query: ", "search_document: "),
+    }.items():
+        if re.match(pattern, model.name):
+            by_prompt = {
+                task: theirs.encode(texts, prompt=text)
+                for task, text in zip(ways, prompts, strict=True)
+            }
+            return {"encode": theirs.encode(texts), **by_prompt}
+    return {task: getattr(theirs, task)(texts) for task in ("encode", *ways)}
 
 
 def readable(model: Model) -> Model:
@@ -377,7 +384,7 @@ def make_pickles() -> None:
 def family_ids(rng: np.random.Generator, config: dict[str, Any]) -> list[list[int]]:
     """Texts of one token to as many as the model takes, with padding tokens inside two of them."""
     pad = config["pad_token_id"]
-    most = config.get("max_position_embeddings", 300)
+    most = min(config.get("max_position_embeddings", 300), 302)
     most -= pad + 1 if config["model_type"] in ROBERTAS else 0
     rows = [rng.integers(5, 100, size).tolist() for size in (1, 2, 9, 17, most)]
     rows[2][3] = rows[3][0] = rows[3][7] = rows[3][8] = pad
@@ -389,8 +396,8 @@ ROBERTAS = ("camembert", "mpnet", "roberta", "xlm-roberta")
 
 @contextlib.contextmanager
 def in_float64() -> Iterator[None]:
-    """T5's norm and BLOOM's slopes, softmax and GELU in the dtype of what they are given: the
-    code computes them in float32, and with a constant of 8 digits, whatever the model's dtype.
+    """T5's norm, BLOOM's slopes, softmax and GELU, NomicBERT's sines in the dtype of what they are
+    given: the code computes them in float32, and with a constant of 8 digits, whatever the model's.
     """
     t5, bloom = modeling_t5.T5LayerNorm, modeling_bloom
 
@@ -412,12 +419,18 @@ def in_float64() -> Iterator[None]:
     def gelu(x: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.gelu(x, approximate="tanh")
 
+    def turns(self, x: torch.Tensor, position_ids: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        angles = (position_ids[..., None].float() * self.inv_freq.float()).to(x.dtype)
+        angles = torch.cat((angles, angles), dim=-1)
+        return angles.cos(), angles.sin()
+
     functional = types.SimpleNamespace(**{**vars(bloom.F), "softmax": softmax})
     with (
         mock.patch.object(t5, "forward", norm),
         mock.patch.object(bloom, "_get_alibi_slopes", slopes),
         mock.patch.object(bloom, "F", functional),
         mock.patch.object(bloom, "bloom_gelu_forward", gelu),
+        mock.patch.object(modeling_nomic_bert.NomicBertRotaryEmbedding, "forward", turns),
     ):
         yield
 

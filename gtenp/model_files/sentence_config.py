@@ -377,6 +377,7 @@ _KNOWN_PROMPTS = {
         "document": "passage: ",
         "passage": "passage: ",
     },
+    r"nomic-embed-text-v1(\.5)?": {"query": "search_query: ", "document": "search_document: "},
     r"sgpt-bloom-.*msmarco": {"query": "[", "document": "{"},
 }
 
