@@ -11,6 +11,7 @@ Each file is a .safetensors whose metadata says which versions made it, from whi
                          the folders of tests/models, by sentence-transformers
   multilingual.safetensors
                          those of them with XLM-R's tokenizer, which wants sentencepiece installed
+  sgpt.safetensors       a decoder with BLOOM's layers and tokenizer, and brackets around texts
   calls.safetensors      all-MiniLM-L6-v2: further methods of transformers' tokenizer and model
   pickled.safetensors    what torch.save wrote to pickled.bin: each dtype, and views of all kinds
 Nothing of gtenp is imported: what these files say is the other side's word.
@@ -56,7 +57,12 @@ DATA = ROOT / "tests" / "data"
 sys.path.insert(0, str(ROOT / "tests"))
 
 from models.build import build  # noqa: E402
-from models.byte_level import EMBEDDERS, RERANKERS, build_byte_level  # noqa: E402
+from models.byte_level import (  # noqa: E402
+    EMBEDDERS,
+    RERANKERS,
+    build_byte_level,
+    build_sgpt,
+)
 from models.families import FAMILIES, has_classifier, write_family  # noqa: E402
 from models.published import (  # noqa: E402
     CROSS_ENCODERS,
@@ -573,7 +579,32 @@ def make_byte_level() -> None:
     write("byte-level", arrays, texts=BYTE_LEVEL_TEXTS, tokenized=tokenized)
 
 
+@torch.no_grad()
+def make_sgpt() -> None:
+    """SGPT's form: texts as they are by sentence-transformers; and, as its card puts them, queries
+    in [ ] and documents in { }, whose ids stand around those of the text.
+    """
+    texts = [text for text in BYTE_LEVEL_TEXTS if text]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = build_sgpt(Path(temporary))
+        theirs = sentence_model(folder, torch.float32)
+        arrays = {"encode": theirs.encode(texts)}
+        tokenizer, model = theirs.tokenizer, theirs[0].auto_model
+        most = theirs.max_seq_length - 2
+        for name, marks in (("encode_query", "[]"), ("encode_document", "{}")):
+            before, behind = tokenizer.convert_tokens_to_ids(list(marks))
+            rows = []
+            for text in texts:
+                ids = tokenizer(text, truncation=True, max_length=most)["input_ids"]
+                states = model(torch.tensor([[before, *ids, behind]]))[0][0]
+                places = torch.arange(1, len(states) + 1)[:, None]
+                rows.append(((states * places).sum(0) / places.sum()).numpy())
+            arrays[name] = np.stack(rows)
+    write("sgpt", arrays, texts=texts)
+
+
 if __name__ == "__main__":
+    make_sgpt()
     make_byte_level()
     make_families()
     make_cross_encoders()
