@@ -49,6 +49,7 @@ from gtenp.model_files.sentence_config import (
     LayerNorm,
     Normalize,
     SentenceConfig,
+    known_ends,
     known_prompts,
 )
 from gtenp.similarity import SIMILARITY, similarity_pairwise
@@ -79,8 +80,10 @@ class Embedder:
 
     ``prompts``, ``default_prompt_name``, ``similarity_fn_name`` and ``truncate_dim`` are what the
     model's files say where they are not given, and may be set; ``prompts`` that are given stand
-    beside those of the files or in their place. ``cache_folder``, ``local_files_only`` and
-    ``token`` say how a name is looked up, in huggingface_hub's words. ``device`` is the CPU.
+    beside those of the files or in their place. ``prompt_ends`` has what a model wants
+    behind a text too, by the prompt before it: SGPT's "[" and "]" around a query.
+    ``cache_folder``, ``local_files_only`` and ``token`` say how a name is looked up, in
+    huggingface_hub's words. ``device`` is the CPU.
 
     Other options of sentence-transformers are taken where they ask for nothing that gtenp has not,
     and refused by an InputError that says what to do: docs/drop-in.md lists them.
@@ -126,6 +129,7 @@ class Embedder:
         self._dimension = sentence.dimension(self.config.hidden_size)
         self.heads = [_load_head(head) for head in sentence.heads]
         self.known_prompts = known_prompts(self.name_or_path, self.folder, sentence.prompts)
+        self.prompt_ends = known_ends(self.name_or_path, self.folder)
         self.prompts = {**sentence.prompts, **self.known_prompts, **_prompts(prompts)}
         self.default_prompt_name = (
             sentence.default_prompt_name if default_prompt_name is None else default_prompt_name
@@ -379,10 +383,15 @@ class Embedder:
         What was set since loading (``max_seq_length``, ``prompts`` and so on) is written down, and
         so are prompts that gtenp knows of by the model's name, and the pooling of a model that had
         no modules.json. config.json asks for float32, in which gtenp computes, whatever the
-        weights are kept in. InputError where ``path`` holds something already or can't be written;
-        ModelFileError where the model's own folder is no longer whole. No error leaves anything at
-        ``path``.
+        weights are kept in. InputError where ``path`` holds something already or can't be written,
+        or where prompts have an end, which sentence-transformers' files can't say; ModelFileError
+        where the model's own folder is no longer whole. No error leaves anything at ``path``.
         """
+        if self.prompt_ends:
+            raise InputError(
+                "the model's prompts have an end, for which sentence-transformers' files have no "
+                f"place; copy the folder itself, {self.folder}, and keep its name"
+            )
         from gtenp.saving import save
 
         settings = {
@@ -509,6 +518,8 @@ class Embedder:
 
     def _tokenize(self, texts: list[str], prompt: str, most: int) -> list[list[int]]:
         """Each text's token ids, its prompt before it, and at most so many."""
+        if prompt in self.prompt_ends:
+            return self._tokenize_between(prompt, texts, self.prompt_ends[prompt], most)
         if prompt:  # what is no str is left for the tokenizer to name
             texts = [prompt + text if isinstance(text, str) else text for text in texts]
         token_ids: list[list[int]] = self.tokenizer(
@@ -519,6 +530,16 @@ class Embedder:
             return_attention_mask=False,
         )["input_ids"]
         return token_ids
+
+    def _tokenize_between(
+        self, prompt: str, texts: list[str], end: str, most: int
+    ) -> list[list[int]]:
+        """The same with an end behind each text. Both are tokens of their own, which no cut takes
+        away and no word of the text is joined with.
+        """
+        before, behind = self.tokenizer([prompt, end], add_special_tokens=False)["input_ids"]
+        rows = self.tokenizer(texts, truncation=True, max_length=most - len(before + behind))
+        return [[*before, *row, *behind] for row in rows["input_ids"]]
 
     def prompt_length(self, prompt: str) -> int:
         """Its tokens with [CLS] before them, where the pooling leaves them out; else 0."""

@@ -68,6 +68,20 @@ def _bias(embedder, weights, size, bug):
     return bias
 
 
+def _turned(x, base, bug):
+    """[S, A, D], hand by hand, as complex numbers."""
+    size = x.shape[-1]
+    y = np.empty_like(x)
+    base = {"rotation's base": 10000.0}.get(bug, base)
+    for place in range(len(x)):
+        for i in range(size // 2):
+            a, b = (2 * i, 2 * i + 1) if bug == "rotary pairs" else (i, i + size // 2)
+            turn = np.exp(1j * place * base ** (-2 * i / size))
+            hand = (x[place, :, a] + 1j * x[place, :, b]) * turn
+            y[place, :, a], y[place, :, b] = hand.real, hand.imag
+    return y
+
+
 def _text(embedder, weights, ids, bug):
     config, size = embedder.config, len(ids)
     arithmetic, eps = config.arithmetic, config.layer_norm_eps
@@ -85,12 +99,15 @@ def _text(embedder, weights, ids, bug):
             return np.where(x > 0, x, 0)
         if config.hidden_act == "gelu_new":
             return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+        if config.hidden_act == "silu":
+            return x / (1 + np.exp(-x))
         return x * np.array([0.5 * math.erfc(-v / math.sqrt(2)) for v in x.flat]).reshape(x.shape)
 
     x = weights.word_embeddings[ids].astype(np.float64)
     if arithmetic.position_table:
         first = 0 if bug == "position offset" else arithmetic.first_position
         x = x + weights.position_embeddings[first : first + size]
+    x = x + weights.token_type_embeddings[0]
     if arithmetic.embeddings_norm:
         x = norm(x, weights.embeddings_norm)
     bias, heads = _bias(embedder, weights, size, bug), config.num_attention_heads
@@ -100,6 +117,8 @@ def _text(embedder, weights, ids, bug):
         q, k, v = (
             dense(y, by).reshape(size, heads, -1) for by in (layer.query, layer.key, layer.value)
         )
+        if arithmetic.rotary_base is not None and bug != "no rotation":
+            q, k = (_turned(y, arithmetic.rotary_base, bug) for y in (q, k))
         scores = np.einsum("iad,jad->aij", q, k)
         if arithmetic.scaled_scores != (bug == "scale"):
             scores /= math.sqrt(q.shape[-1])

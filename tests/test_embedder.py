@@ -7,6 +7,7 @@ import pytest
 from golden import EMBEDDING_TOLERANCE, Golden
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from models.build import built
 from places import DATA
 from safetensors.numpy import load_file, save_file
 from texts import CARD, golden_texts
@@ -769,3 +770,46 @@ def test_what_is_no_str_is_found_before_any_text_is_tokenized(monkeypatch):
         embedder.encode(texts)
     with pytest.raises(InputError, match=r"sentences\[1000\] is of type int, a str was wanted"):
         embedder.encode(texts, prompt="query: ")
+
+
+# ── prompts with an end ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(scope="module")
+def sgpt(tmp_path_factory):
+    """BLOOM's layers under the name of a model that wants brackets; they are words of its own."""
+    parent = tmp_path_factory.mktemp("models")
+    folder = built("blooms-layers", parent).rename(parent / "sgpt-bloom-7b1-msmarco")
+    words = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    vocabulary = words["model"]["vocab"]
+    for mark, word in zip("[]{}", ("0", "1", "2", "3"), strict=True):
+        vocabulary[mark] = vocabulary.pop(word)
+    (folder / "tokenizer.json").write_text(json.dumps(words), encoding="utf-8")
+    return Embedder(folder)
+
+
+def test_a_prompt_with_an_end_stands_on_both_sides_of_a_text(sgpt):
+    marks = sgpt.tokenizer.convert_tokens_to_ids(list("[]{}"))
+    (plain,) = sgpt.token_ids(["the capital of china"])
+    ways = ((sgpt.encode_query, marks[:2]), (sgpt.encode_document, marks[2:]))
+    for encode, (before, behind) in ways:
+        (found,) = encode(["the capital of china"], output_value=None)
+        assert found["input_ids"].tolist() == [before, *plain, behind]
+    assert sgpt.encode("the capital of china", output_value=None)["input_ids"].tolist() == plain
+
+
+def test_a_text_that_is_cut_keeps_the_end_of_its_prompt(sgpt):
+    marks = sgpt.tokenizer.convert_tokens_to_ids(list("[]"))
+    text = "the capital of china " * 500
+    with pytest.warns(TruncationWarning):
+        ids = sgpt.encode_query(text, output_value=None)["input_ids"].tolist()
+    assert len(ids) == sgpt.max_seq_length
+    assert [ids[0], ids[-1]] == marks
+    with pytest.raises(InputError, match="more than"):
+        sgpt.encode_query(text, truncate="error")
+
+
+def test_a_prompt_with_an_end_cant_be_written_for_sentence_transformers(sgpt, tmp_path):
+    with pytest.raises(InputError, match="copy the folder itself"):
+        sgpt.save_pretrained(tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()

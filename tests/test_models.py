@@ -96,6 +96,10 @@ def test_what_marks_each_published_model_is_understood(name, embedder):
         assert (modes, heads, embedder.similarity_fn_name) == (("cls",), [], "dot")
     elif name.startswith(("paraphrase", "contriever")):
         assert (modes, heads) == (("mean",), [])
+    elif name.startswith("nomic"):
+        assert (modes, heads) == (("mean",), [])
+        assert embedder.prompts["query"] == "search_query: "
+        assert embedder.prompts["document"] == "search_document: "
     elif "-t5-" in name:
         assert (modes, heads[1:]) == (("mean",), ["normalize"])
         assert heads[0].startswith("dense ")

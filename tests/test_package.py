@@ -22,7 +22,7 @@ FLOORS: dict[str, list[str]] = {
         "names", "config", "sentence_config", "contents", "model_cache", "folders",
         "package_index", "hub", "checkpoint", "pickled", "cross_encoder_config",
         "families.bert", "families.roberta", "families.distilbert", "families.mpnet",
-        "families.t5", "families.bloom", "families", "model",
+        "families.t5", "families.bloom", "families.nomic_bert", "families", "model",
     ],
     "tokenizer": [
         "unicode_tables", "characters", "memory", "added_tokens", "template", "normalizer",
@@ -31,7 +31,9 @@ FLOORS: dict[str, list[str]] = {
         "bert_pipeline", "sentencepiece", "sentencepiece_decoder", "stages", "files", "pipeline",
         "batch_encoding", "samples", "tokenizer",
     ],
-    "engine": ["batch", "parallel", "schedule", "kernels", "score_bias", "encoder", "pooling"],
+    "engine": [
+        "batch", "parallel", "schedule", "kernels", "rotary", "score_bias", "encoder", "pooling",
+    ],
     "reference": ["bert", "variations"],
     "similarity": [],
     "saving": [],

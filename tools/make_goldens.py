@@ -11,6 +11,7 @@ Each file is a .safetensors whose metadata says which versions made it, from whi
                          the folders of tests/models, by sentence-transformers
   multilingual.safetensors
                          those of them with XLM-R's tokenizer, which wants sentencepiece installed
+  sgpt.safetensors       a decoder with BLOOM's layers and tokenizer, and brackets around texts
   calls.safetensors      all-MiniLM-L6-v2: further methods of transformers' tokenizer and model
   pickled.safetensors    what torch.save wrote to pickled.bin: each dtype, and views of all kinds
 Nothing of gtenp is imported: what these files say is the other side's word.
@@ -48,6 +49,7 @@ from transformers import (
     BertModel,
 )
 from transformers.models.bloom import modeling_bloom
+from transformers.models.nomic_bert import modeling_nomic_bert
 from transformers.models.t5 import modeling_t5
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,7 +57,12 @@ DATA = ROOT / "tests" / "data"
 sys.path.insert(0, str(ROOT / "tests"))
 
 from models.build import build  # noqa: E402
-from models.byte_level import EMBEDDERS, RERANKERS, build_byte_level  # noqa: E402
+from models.byte_level import (  # noqa: E402
+    EMBEDDERS,
+    RERANKERS,
+    build_byte_level,
+    build_sgpt,
+)
 from models.families import FAMILIES, has_classifier, write_family  # noqa: E402
 from models.published import (  # noqa: E402
     CROSS_ENCODERS,
@@ -218,13 +225,19 @@ def sentence_embeddings(
 ) -> dict[str, np.ndarray]:
     """What sentence-transformers makes of a folder: the arrays of its three ways to encode."""
     theirs = sentence_model(folder, dtype)
-    prompts = {"encode_query": "query: ", "encode_document": "passage: "}
-    if re.match(
-        "intfloat/(multilingual-)?e5-", model.name
-    ):  # their cards ask for these, their files don't
-        by_prompt = {task: theirs.encode(texts, prompt=text) for task, text in prompts.items()}
-        return {"encode": theirs.encode(texts), **by_prompt}
-    return {task: getattr(theirs, task)(texts) for task in ("encode", *prompts)}
+    ways = ("encode_query", "encode_document")
+    # Their cards ask for these, their files don't.
+    for pattern, prompts in {
+        "intfloat/(multilingual-)?e5-": ("query: ", "passage: "),
+        "nomic-ai/": ("search_query: ", "search_document: "),
+    }.items():
+        if re.match(pattern, model.name):
+            by_prompt = {
+                task: theirs.encode(texts, prompt=text)
+                for task, text in zip(ways, prompts, strict=True)
+            }
+            return {"encode": theirs.encode(texts), **by_prompt}
+    return {task: getattr(theirs, task)(texts) for task in ("encode", *ways)}
 
 
 def readable(model: Model) -> Model:
@@ -377,7 +390,7 @@ def make_pickles() -> None:
 def family_ids(rng: np.random.Generator, config: dict[str, Any]) -> list[list[int]]:
     """Texts of one token to as many as the model takes, with padding tokens inside two of them."""
     pad = config["pad_token_id"]
-    most = config.get("max_position_embeddings", 300)
+    most = min(config.get("max_position_embeddings", 300), 302)
     most -= pad + 1 if config["model_type"] in ROBERTAS else 0
     rows = [rng.integers(5, 100, size).tolist() for size in (1, 2, 9, 17, most)]
     rows[2][3] = rows[3][0] = rows[3][7] = rows[3][8] = pad
@@ -389,8 +402,8 @@ ROBERTAS = ("camembert", "mpnet", "roberta", "xlm-roberta")
 
 @contextlib.contextmanager
 def in_float64() -> Iterator[None]:
-    """T5's norm and BLOOM's slopes, softmax and GELU in the dtype of what they are given: the
-    code computes them in float32, and with a constant of 8 digits, whatever the model's dtype.
+    """T5's norm, BLOOM's slopes, softmax and GELU, NomicBERT's sines in the dtype of what they are
+    given: the code computes them in float32, and with a constant of 8 digits, whatever the model's.
     """
     t5, bloom = modeling_t5.T5LayerNorm, modeling_bloom
 
@@ -412,12 +425,18 @@ def in_float64() -> Iterator[None]:
     def gelu(x: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.gelu(x, approximate="tanh")
 
+    def turns(self, x: torch.Tensor, position_ids: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        angles = (position_ids[..., None].float() * self.inv_freq.float()).to(x.dtype)
+        angles = torch.cat((angles, angles), dim=-1)
+        return angles.cos(), angles.sin()
+
     functional = types.SimpleNamespace(**{**vars(bloom.F), "softmax": softmax})
     with (
         mock.patch.object(t5, "forward", norm),
         mock.patch.object(bloom, "_get_alibi_slopes", slopes),
         mock.patch.object(bloom, "F", functional),
         mock.patch.object(bloom, "bloom_gelu_forward", gelu),
+        mock.patch.object(modeling_nomic_bert.NomicBertRotaryEmbedding, "forward", turns),
     ):
         yield
 
@@ -560,7 +579,32 @@ def make_byte_level() -> None:
     write("byte-level", arrays, texts=BYTE_LEVEL_TEXTS, tokenized=tokenized)
 
 
+@torch.no_grad()
+def make_sgpt() -> None:
+    """SGPT's form: texts as they are by sentence-transformers; and, as its card puts them, queries
+    in [ ] and documents in { }, whose ids stand around those of the text.
+    """
+    texts = [text for text in BYTE_LEVEL_TEXTS if text]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = build_sgpt(Path(temporary))
+        theirs = sentence_model(folder, torch.float32)
+        arrays = {"encode": theirs.encode(texts)}
+        tokenizer, model = theirs.tokenizer, theirs[0].auto_model
+        most = theirs.max_seq_length - 2
+        for name, marks in (("encode_query", "[]"), ("encode_document", "{}")):
+            before, behind = tokenizer.convert_tokens_to_ids(list(marks))
+            rows = []
+            for text in texts:
+                ids = tokenizer(text, truncation=True, max_length=most)["input_ids"]
+                states = model(torch.tensor([[before, *ids, behind]]))[0][0]
+                places = torch.arange(1, len(states) + 1)[:, None]
+                rows.append(((states * places).sum(0) / places.sum()).numpy())
+            arrays[name] = np.stack(rows)
+    write("sgpt", arrays, texts=texts)
+
+
 if __name__ == "__main__":
+    make_sgpt()
     make_byte_level()
     make_families()
     make_cross_encoders()

@@ -115,6 +115,8 @@ def _positions(config: BertConfig) -> str:
     ways = []
     if arithmetic.position_table:
         ways.append(f"a table for {config.max_tokens} tokens")
+    if arithmetic.rotary_base is not None:
+        ways.append(f"rotary, base {arithmetic.rotary_base:g}, {config.max_tokens} tokens")
     if arithmetic.score_bias == "buckets":
         ways.append("a number added to each score, by distance")
     if arithmetic.score_bias == "alibi":

@@ -68,7 +68,7 @@ def position_ids(input_ids: Int, cu_seqlens: Int, arithmetic: Arithmetic) -> Int
     >>> position_ids(np.array([0, 7, 1, 8, 0, 2]), np.array([0, 4, 6]), roberta).tolist()
     [2, 3, 1, 4, 2, 3]
     """
-    if not arithmetic.position_table:
+    if not arithmetic.position_table and arithmetic.rotary_base is None:
         return np.zeros_like(input_ids)
     starts, lengths = cu_seqlens[:-1], np.diff(cu_seqlens)
     first, uncounted = arithmetic.first_position, arithmetic.uncounted_token_id

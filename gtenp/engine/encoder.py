@@ -51,6 +51,7 @@ from gtenp.engine.parallel import (
     run_each,
     run_together,
 )
+from gtenp.engine.rotary import Rotary
 from gtenp.engine.score_bias import ScoreBias
 from gtenp.model_files.checkpoint import Linear
 
@@ -215,6 +216,9 @@ class Encoder:
         self._activate_ = kernels.ACTIVATIONS[config.hidden_act]
         self._norm_first = config.arithmetic.norm_first
         self._finish_layer_ = self._norms_before_ if self._norm_first else self._norms_after_
+        self._rotary = None
+        if config.arithmetic.rotary_base is not None:
+            self._rotary = Rotary(config.arithmetic.rotary_base, config.head_size)
         self._score_bias = None
         if config.arithmetic.score_bias or config.arithmetic.causal:
             self._score_bias = ScoreBias(weights, config)
@@ -239,9 +243,7 @@ class Encoder:
         buffers = [self._buffer(total, _workspace, i) for i in range(min(2, len(shares)))]
 
         def run(rows: range, wait: Callable[[], object]) -> None:
-            for _ in self._layers_over(
-                rows, x, batch.cu_seqlens, buffers, wait, _workspace, wanted
-            ):
+            for _ in self._layers_over(rows, x, batch, buffers, wait, _workspace, wanted):
                 pass
 
         with blas_threads(threads if len(shares) == 1 else 1):
@@ -256,7 +258,7 @@ class Encoder:
         yield x.copy()
         own = _Workspace()  # between two states the thread may run another pass
         rows, buffers = range(len(x)), [self._buffer(len(x), own, 0)]
-        for _ in self._layers_over(rows, x, batch.cu_seqlens, buffers, lambda: None, own):
+        for _ in self._layers_over(rows, x, batch, buffers, lambda: None, own):
             yield x.copy()
 
     def _buffer(self, total: int, workspace: _Workspace, number: int) -> Float32:
@@ -267,7 +269,8 @@ class Encoder:
         weights = self._embeddings
         x = _float32(weights.word_embeddings[batch.input_ids])
         x += weights.token_type_embeddings[batch.token_type_ids]
-        x += weights.position_embeddings[batch.position_ids]
+        if self._config.arithmetic.position_table:
+            x += weights.position_embeddings[batch.position_ids]
         if self._embeddings_norm is not None:
             self._embeddings_norm.apply_(x)
         return x
@@ -276,7 +279,7 @@ class Encoder:
         self,
         rows: range,
         x: Float32,
-        cu_seqlens: Int,
+        batch: PackedBatch,
         buffers: list[Float32],
         wait: Callable[[], object],
         workspace: _Workspace,
@@ -292,15 +295,16 @@ class Encoder:
         for i, layer in enumerate(self._layers):
             query_key_value = buffers[i % len(buffers)]
             if wanted is not None and layer is self._layers[-1]:
-                self._last_layer_(
-                    rows, tiles, x, cu_seqlens, query_key_value, wait, workspace, wanted
-                )
+                self._last_layer_(rows, tiles, x, batch, query_key_value, wait, workspace, wanted)
                 return
             for tile in tiles:
                 states = self._attention_input(x[tile], layer, workspace)
                 layer.query_key_value(states, out=query_key_value[tile])
+                if self._rotary is not None:
+                    queries_and_keys = self._heads(query_key_value[tile], 2)
+                    self._rotary.turn_(queries_and_keys, batch.position_ids[tile])
             wait()
-            self._attend(query_key_value, rows, cu_seqlens, context)
+            self._attend(query_key_value, rows, batch.cu_seqlens, context)
             for tile in tiles:
                 self._finish_layer_(x[tile], context[tile], layer, workspace)
             yield
@@ -310,7 +314,7 @@ class Encoder:
         rows: range,
         tiles: list[slice],
         x: Float32,
-        cu_seqlens: Int,
+        batch: PackedBatch,
         query_key_value: Float32,
         wait: Callable[[], object],
         workspace: _Workspace,
@@ -324,17 +328,22 @@ class Encoder:
         for tile in tiles:
             inputs = self._attention_input(x[tile], layer, workspace)
             key_value(inputs, out=query_key_value[tile, width:])
+            if self._rotary is not None:
+                keys = self._heads(query_key_value[tile, width:], 1)
+                self._rotary.turn_(keys, batch.position_ids[tile])
         wait()
         own = wanted[(wanted >= rows.start) & (wanted < rows.stop)]
         states = x[own]
         query = workspace.array("last query", len(states), width)
         inputs = self._attention_input(states, layer, workspace)
         layer.query_key_value.columns(0, width)(inputs, out=query)
+        if self._rotary is not None:
+            self._rotary.turn_(self._heads(query, 1), batch.position_ids[own])
         context = workspace.array("last context", len(states), width)
         heads, size = self._config.num_attention_heads, self._config.head_size
         done = 0
-        for start, count, length in self._runs(cu_seqlens, rows, len(x)):
-            if count == 1 and wanted[np.searchsorted(cu_seqlens, start)] not in rows:
+        for start, count, length in self._runs(batch.cu_seqlens, rows, len(x)):
+            if count == 1 and wanted[np.searchsorted(batch.cu_seqlens, start)] not in rows:
                 continue  # another thread's
             some = slice(done, done + count)
             q, out = (array[some].reshape(count, heads, 1, size) for array in (query, context))
@@ -353,6 +362,11 @@ class Encoder:
             tile = slice(first, first + self._tile)
             self._finish_layer_(states[tile], context[tile], layer, workspace)
         x[own] = states
+
+    def _heads(self, x: Float32, parts: int) -> Float32:
+        """The first parts of those side by side, in heads: [rows, …] -> [rows, parts·A, D]."""
+        heads, size = parts * self._config.num_attention_heads, self._config.head_size
+        return x[:, : heads * size].reshape(len(x), heads, size)
 
     def _attend(
         self, query_key_value: Float32, rows: range, cu_seqlens: Int, context: Float32

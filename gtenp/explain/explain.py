@@ -26,7 +26,7 @@ from gtenp.engine.pooling import normalize, pool
 from gtenp.explain.page import page
 from gtenp.model_files.sentence_config import Dense, LayerNorm, Normalize
 from gtenp.reference import variations
-from gtenp.reference.variations import biased_scores, norm, score_bias
+from gtenp.reference.variations import biased_scores, norm, rotate, score_bias
 from gtenp.verify.trace import model_of, pairs_of, tokens
 
 if TYPE_CHECKING:
@@ -166,7 +166,8 @@ def _explain_one(
     summaries = []
     states = trace.hidden_states[:-1]  # what each layer is given
     for x, layer, steps in zip(states, model.weights.layers, trace.layers, strict=True):
-        run = partial(variations.run_layer, x, layer, model.config, trace.score_bias)
+        others = (trace.score_bias, trace.position_ids)
+        run = partial(variations.run_layer, x, layer, model.config, *others)
         seconds = _seconds(run)
         summaries.append(_summary(x, steps, seconds))
     last, sentence_stages = trace.hidden_states[-1], _final_stages(trace, model)
@@ -242,8 +243,9 @@ def _stage(
 
 def _embedding_stages(model: Model, trace: variations.Trace) -> tuple[Stage, ...]:
     weights, config = model.weights, model.config
-    ids = (trace.input_ids, trace.token_type_ids, trace.position_ids)
     has_positions = config.arithmetic.position_table
+    rows = trace.position_ids if has_positions else np.zeros_like(trace.position_ids)
+    ids = (trace.input_ids, trace.token_type_ids, rows)
     stages = [
         _stage(
             "embeddings", "embed",
@@ -307,7 +309,7 @@ def layer_stages(
     looking = x
     if arithmetic.norm_first:
         looking = add(_norm_stage("attention norm", x, layer.attention_norm, config))
-    query, key, value = add(_stage(
+    qkv = add(_stage(
         "query, key, value", "linear, split_heads",
         "what a token seeks, offers, says; cut into heads",
         "3 A S D", sum(map(linear_flops, products)),
@@ -315,6 +317,14 @@ def layer_stages(
             [reference.split_heads(reference.linear(looking, w), heads) for w in products]
         ),
     ))  # fmt: skip
+    if arithmetic.rotary_base is not None:
+        base, places = arithmetic.rotary_base, np.arange(tokens)
+        turned = add(_stage(
+            "rotated", "rotate", "queries and keys, turned by their place", "2 A S D", 0,
+            lambda: np.stack([rotate(part, places, base) for part in qkv[:2]]),
+        ))  # fmt: skip
+        qkv = np.concatenate([turned, qkv[2:]])
+    query, key, value = qkv
     look_flops = heads * matmul_flops(tokens, size, tokens)
     formula = "q kᵀ / √D" if arithmetic.scaled_scores else "q kᵀ"
     formula += "" if bias is None else " + bias"

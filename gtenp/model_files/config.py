@@ -207,7 +207,7 @@ def refuse_links_outside(
 class Arithmetic:
     """Where a family's forward pass is not BERT's. The defaults are BERT's."""
 
-    position_table: bool = True  # False: the table is one row of zeros, and texts of any length
+    position_table: bool = True  # False: the table is one row of zeros
     first_position: int = 0  # the row of the position table that a text's first token gets
     # The token that is no part of a text wherever it stands: it is not counted, and gets the row
     # before the first. None: every token is counted.
@@ -217,6 +217,8 @@ class Arithmetic:
     # Whether norms stand before the products, and once more behind the last layer, and not after
     # the sums.
     norm_first: bool = False
+    # θ, where queries and keys are turned by place · θ^(-2i/D) before they are multiplied.
+    rotary_base: float | None = None
     scaled_scores: bool = True  # whether q·k is divided by √D
     # What is added to the scores, by how far a key stands from a query: None, "buckets" of learned
     # numbers, or "alibi".
@@ -257,8 +259,8 @@ class BertConfig:
 
     @property
     def max_tokens(self) -> int:
-        """How many tokens of a text the position table has rows for; NO_LIMIT without one."""
-        if not self.arithmetic.position_table:
+        """How many tokens of a text there are positions for; NO_LIMIT where there are none."""
+        if not self.arithmetic.position_table and self.arithmetic.rotary_base is None:
             return NO_LIMIT
         return self.max_position_embeddings - self.arithmetic.first_position
 
@@ -269,10 +271,13 @@ NO_LIMIT = int(1e9)  # tokens, more than any text has
 ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "swish")
 
 
-def refuse_what_changes_the_arithmetic(found: JsonObject, hidden_act: str = "hidden_act") -> None:
+def refuse_what_changes_the_arithmetic(
+    found: JsonObject, hidden_act: str = "hidden_act", *, own_code: bool = False
+) -> None:
     """UnsupportedModelError for a key, common to the families, whose value gtenp does not compute.
 
-    A missing key means the first of the supported values to transformers too.
+    A missing key means the first of the supported values to transformers too. ``own_code``: the
+    family's folders name code of their own that says what transformers' says.
     """
     supported_by_key = {
         hidden_act: ACTIVATIONS,
@@ -283,7 +288,7 @@ def refuse_what_changes_the_arithmetic(found: JsonObject, hidden_act: str = "hid
     for key, supported in supported_by_key.items():
         found.refuse_others(key, supported, null_is_missing=key == "position_embedding_type")
     for key, meaning in _REFUSED.items():
-        if found.get(key):
+        if found.get(key) and not (own_code and key == "auto_map"):
             raise UnsupportedModelError(
                 found.path, f"has {key}: {meaning}, which gtenp does not do; pick another model"
             )

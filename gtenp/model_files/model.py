@@ -28,6 +28,7 @@ FAMILIES = {
     "camembert": "roberta",
     "distilbert": "distilbert",
     "mpnet": "mpnet",
+    "nomic_bert": "nomic_bert",
     "roberta": "roberta",
     "t5": "t5",
     "xlm-roberta": "roberta",

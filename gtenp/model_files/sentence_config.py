@@ -377,18 +377,33 @@ _KNOWN_PROMPTS = {
         "document": "passage: ",
         "passage": "passage: ",
     },
+    r"nomic-embed-text-v1(\.5)?": {"query": "search_query: ", "document": "search_document: "},
+    r"sgpt-bloom-.*msmarco": {"query": "[", "document": "{"},
 }
+
+# Models whose cards ask for something behind a text too, for which sentence-transformers' files
+# have no place: what ends which prompt.
+_KNOWN_ENDS = {r"sgpt-bloom-.*msmarco": {"[": "]", "{": "}"}}
 
 
 def known_prompts(name: str, folder: Path, stated: dict[str, str]) -> dict[str, str]:
     """Prompts that go with a model's name, where its files state none."""
+    return {} if any(stated.values()) else _known(_KNOWN_PROMPTS, name, folder)
+
+
+def known_ends(name: str, folder: Path) -> dict[str, str]:
+    """What stands behind a text, by the prompt before it, where a model's name tells so."""
+    return _known(_KNOWN_ENDS, name, folder)
+
+
+def _known(table: dict[str, dict[str, str]], name: str, folder: Path) -> dict[str, str]:
     place = folder.resolve()
     names = {Path(name).name, place.name}
     if place.parent.name == "snapshots":  # of models--org--name in the Hub's cache
         names.add(place.parent.parent.name.rpartition("--")[2])
     if (folder / "gtenp.json").is_file():  # what `gtenp pull --to` leaves
         names.add(str(JsonObject(folder / "gtenp.json").get("model")).rpartition("/")[2])
-    for pattern, prompts in _KNOWN_PROMPTS.items():
-        if not any(stated.values()) and any(re.fullmatch(pattern, name) for name in names):
-            return prompts
+    for pattern, found in table.items():
+        if any(re.fullmatch(pattern, name) for name in names):
+            return found
     return {}

@@ -8,13 +8,15 @@ BERT's, every number is bert.py's to the last bit.
     T5's encoder  the same in the positions' place; norms first, of root mean squares; no scale;
                   the feed-forward gated, in the later ones
     BLOOM         scores that fall with the distance; no token looks ahead; norms first
+    NomicBERT     queries and keys turned by their place; the feed-forward gated
 
 Sources: Liu 2019, "RoBERTa" (arXiv:1907.11692); Conneau 2019, "XLM-RoBERTa" (arXiv:1911.02116);
 Sanh 2019, "DistilBERT" (arXiv:1910.01108); Song 2020, "MPNet" (arXiv:2004.09297); Raffel 2019,
 "T5" (arXiv:1910.10683); Zhang 2019, "Root Mean Square Layer Normalization" (arXiv:1910.07467);
 Shazeer 2020, "GLU Variants Improve Transformer" (arXiv:2002.05202); Press 2021, "Train Short, Test
 Long" (arXiv:2108.12409); Le Scao 2022, "BLOOM" (arXiv:2211.05100); Xiong 2020, "On Layer
-Normalization in the Transformer Architecture" (arXiv:2002.04745); Nogueira 2019, "Passage
+Normalization in the Transformer Architecture" (arXiv:2002.04745); Su 2021, "RoFormer"
+(arXiv:2104.09864); Nussbaum 2024, "Nomic Embed" (arXiv:2402.01613); Nogueira 2019, "Passage
 Re-ranking with BERT" (arXiv:1901.04085).
 """
 
@@ -54,7 +56,7 @@ def position_ids(input_ids: Int, arithmetic: Arithmetic) -> Int:
     >>> position_ids(np.array([0, 7, 1, 8, 2]), roberta).tolist()
     [2, 3, 1, 4, 5]
     """
-    if not arithmetic.position_table:
+    if not arithmetic.position_table and arithmetic.rotary_base is None:
         return np.zeros(len(input_ids), np.int64)
     before_first = arithmetic.first_position - 1
     counted = np.ones(len(input_ids), np.int64)
@@ -83,6 +85,31 @@ def norm(x: Array, weights: LayerNorm, config: BertConfig) -> Array:
     """The model's kind of norm: [S, H] -> [S, H]."""
     function = rms_norm if config.arithmetic.norm == "rms" else bert.layer_norm
     return function(x, weights, config.layer_norm_eps)
+
+
+# ── Rotary positions ─────────────────────────────────────────────────────────────────────────────
+
+
+def rotate(x: Array, position_ids: Int, base: float) -> Array:
+    """Each head's numbers, two at a time, turned as a hand of a clock by the token's place: [A, S,
+    D] -> [A, S, D] (Su 2021, section 3.2.2).
+
+    Numbers i and i + D/2 are one hand, which turns by place · base^(-2i/D): the first fast, the
+    last hardly. A query's product with a key so hangs on how far they stand apart, for both may be
+    turned back by the query's place. The paper's hands are neighbours, 2i and 2i + 1; the models
+    were trained with halves. Angles are float32, as in the code that trained them.
+
+    >>> quarter = rotate(np.array([[[1.0, 0.0], [1.0, 0.0]]]), np.array([0, 1]), 1.0)
+    >>> quarter.round(4).tolist()  # turned by 0 and by 1, whose cosine and sine these are
+    [[[1.0, 0.0], [0.5403, 0.8415]]]
+    """
+    size = x.shape[-1]
+    exponents = np.arange(0, size, 2, dtype=np.float32) / np.float32(size)
+    frequencies = (1 / np.float32(base) ** exponents).astype(np.float32)
+    angles = position_ids.astype(np.float32)[:, None] * frequencies
+    cos, sin = np.cos(angles.astype(x.dtype)), np.sin(angles.astype(x.dtype))
+    first, second = x[..., : size // 2], x[..., size // 2 :]
+    return np.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
 
 
 # ── Scores ───────────────────────────────────────────────────────────────────────────────────────
@@ -194,6 +221,8 @@ class LayerTrace:
     query: Array  # [A, S, D]
     key: Array  # [A, S, D]
     value: Array  # [A, S, D]
+    rotated_query: Array | None  # [A, S, D]
+    rotated_key: Array | None  # [A, S, D]
     scores: Array  # [A, S, S], with what is added to them
     attention: Array  # [A, S, S]
     context: Array  # [S, A·D]
@@ -230,7 +259,13 @@ class Trace:
         return states if self.final_norm is None else (*states[:-1], self.final_norm)
 
 
-def run_layer(x: Array, layer: Layer, config: BertConfig, bias: Array | None = None) -> LayerTrace:
+def run_layer(
+    x: Array,
+    layer: Layer,
+    config: BertConfig,
+    bias: Array | None = None,
+    position_ids: Int | None = None,
+) -> LayerTrace:
     """bert.run_layer with its switches: [S, H] -> [S, H] and all that lies between.
 
     Where norms come first (Xiong 2020, figure 1, right), what is added up is never normed:
@@ -268,7 +303,12 @@ def run_layer(x: Array, layer: Layer, config: BertConfig, bias: Array | None = N
     query = bert.split_heads(bert.linear(looking, layer.query), heads)
     key = bert.split_heads(bert.linear(looking, layer.key), heads)
     value = bert.split_heads(bert.linear(looking, layer.value), heads)
-    scores = biased_scores(query, key, bias, arithmetic.scaled_scores)
+    seeking, offering, rotated_query, rotated_key = query, key, None, None
+    if arithmetic.rotary_base is not None:
+        places = np.arange(len(x)) if position_ids is None else position_ids
+        seeking = rotated_query = rotate(query, places, arithmetic.rotary_base)
+        offering = rotated_key = rotate(key, places, arithmetic.rotary_base)
+    scores = biased_scores(seeking, offering, bias, arithmetic.scaled_scores)
     attention = bert.softmax(scores)
     context = bert.merge_heads(attention @ value)
     attention_dense = bert.linear(context, layer.attention_output)
@@ -285,9 +325,9 @@ def run_layer(x: Array, layer: Layer, config: BertConfig, bias: Array | None = N
     if not first:
         output = norm(output, layer.output_norm, config)
     return LayerTrace(
-        attention_norm, query, key, value, scores, attention, context, attention_dense,
-        attention_output, feed_forward_norm, intermediate, activation, up, gated, output_dense,
-        output,
+        attention_norm, query, key, value, rotated_query, rotated_key, scores, attention, context,
+        attention_dense, attention_output, feed_forward_norm, intermediate, activation, up, gated,
+        output_dense, output,
     )  # fmt: skip
 
 
@@ -306,12 +346,14 @@ def forward(
         token_type_ids = np.zeros(len(input_ids), np.int64)
     if position_ids_ is None:
         position_ids_ = position_ids(input_ids, config.arithmetic)
-    x = embeddings_sum = bert.embed(weights, input_ids, token_type_ids, position_ids_)
+    has_table = config.arithmetic.position_table
+    rows = position_ids_ if has_table else np.zeros_like(position_ids_)
+    x = embeddings_sum = bert.embed(weights, input_ids, token_type_ids, rows)
     if config.arithmetic.embeddings_norm:
         x = norm(embeddings_sum, weights.embeddings_norm, config)
     embeddings, bias, layers = x, score_bias(weights, config, len(input_ids)), []
     for layer in weights.layers:
-        trace = run_layer(x, layer, config, bias)
+        trace = run_layer(x, layer, config, bias, position_ids_)
         layers.append(trace)
         x = trace.output
     final = weights.final_norm

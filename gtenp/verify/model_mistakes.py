@@ -167,15 +167,33 @@ def score_mistakes(case: Case) -> Iterator[Mistake]:
             yield Mistake("score_bias", what, plant)
         if len(weights.layers) > 1:
 
-            def run_layer(x: Array, layer: Layer, config: BertConfig, bias: Array | None) -> Any:
+            def run_layer(
+                x: Array, layer: Layer, config: BertConfig, bias: Array | None, places: Int
+            ) -> Any:
                 own = bias if layer is case.model.weights.layers[0] else None
-                return variations.run_layer(x, layer, config, own)
+                return variations.run_layer(x, layer, config, own, places)
 
             yield Mistake(
                 "layer.1.scores",
                 "the scores' table serves layer 0 alone; it serves all layers",
                 running(reference_with(run_layer=run_layer)),
             )
+    if arithmetic.rotary_base is not None:
+        for what, rotate in (
+            (
+                "turns neighbours, 2i with 2i + 1; this model's halves go together, i with i + D/2",
+                rotate_neighbours,
+            ),
+            ("is missing", lambda x, *_: x),
+        ):
+            source = reference_with(rotate=rotate)
+            yield Mistake("layer.0.rotated_query", f"the rotation {what}", running(source))
+        for base in (1000.0, 10000.0, 160000.0, 500000.0):
+            if base != arithmetic.rotary_base:
+                other = replace(arithmetic, rotary_base=base)
+                what = f"the rotation's base is {base:g}; the model's is {arithmetic.rotary_base:g}"
+                plant = running(config=replace(config, arithmetic=other))
+                yield Mistake("layer.0.rotated_query", what, plant)
     if arithmetic.score_bias == "alibi":
         for what, slopes in (
             ("in the wrong order; the first head's is the steepest", alibi_reversed),
@@ -196,6 +214,15 @@ def decoder_buckets(distances: Int, buckets: int, max_distance: int) -> Int:
     """Those of T5's decoder, where no key is behind its query: any shape -> the same."""
     back = np.minimum(distances, 0)
     return variations.relative_buckets(back, 2 * buckets, max_distance)
+
+
+def rotate_neighbours(x: Array, position_ids: Int, base: float) -> Array:
+    """As the paper has it, numbers 2i and 2i + 1 as one hand: [A, S, D] -> [A, S, D]."""
+    halves = np.concatenate([x[..., ::2], x[..., 1::2]], axis=-1)
+    turned = variations.rotate(halves, position_ids, base)
+    y = np.empty_like(x)
+    y[..., ::2], y[..., 1::2] = np.split(turned, 2, axis=-1)
+    return y
 
 
 def alibi_reversed(heads: int) -> Array:

@@ -92,6 +92,8 @@ CLASSIFIER_STEPS = (
 # What models of other families compute beside these, each in its place among them.
 MORE_STEPS = (
     Step("score_bias", "ASS", "what each layer adds to its scores, by distance; -∞ where unseen"),
+    Step("layer.*.rotated_query", "ASD", "the query turned by its place: rotary positions"),
+    Step("layer.*.rotated_key", "ASD", "the key, likewise"),
     Step("layer.*.attention_norm", "SH", "the norm of the layer's input, where norms come first"),
     Step("layer.*.feed_forward_norm", "SH", "the norm of attention_output, likewise"),
     Step("layer.*.up", "SF", "where the feed-forward is gated: the product that gelu scales"),

@@ -1,7 +1,7 @@
 """Each family's encoder and classifier against transformers, from the same token ids."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -100,7 +100,8 @@ def test_where_the_arithmetic_is_berts_every_number_is(tmp_path):
 
 def test_a_text_may_be_as_long_as_the_table_has_rows_behind_the_padding(family):
     if not family.config.arithmetic.position_table:
-        assert family.config.max_tokens == NO_LIMIT
+        most = 8192 if family.config.arithmetic.rotary_base else NO_LIMIT
+        assert family.config.max_tokens == most
         return
     rows = CONFIGS[family.name]["max_position_embeddings"]
     most = rows - family.config.arithmetic.first_position
@@ -112,10 +113,15 @@ def test_what_is_missing_from_a_family_is_named_by_its_own_names(name, tmp_path)
     folder = write_family(tmp_path, CONFIGS[name])
     config = json.loads((folder / "config.json").read_text())
     layers = SIZES.get(config["model_type"], {}).get("num_hidden_layers", "num_hidden_layers")
+    if layers != "num_hidden_layers":
+        config.pop("num_hidden_layers", None)  # NomicBERT may have either name
     (folder / "config.json").write_text(json.dumps({**config, layers: 3}))
-    where = {"distilbert": "transformer.layer", "t5": "encoder.block", "bloom": "h"}.get(
-        config["model_type"], "encoder.layer"
-    )
+    where = {
+        "distilbert": "transformer.layer",
+        "t5": "encoder.block",
+        "bloom": "h",
+        "nomic_bert": "encoder.layers",
+    }.get(config["model_type"], "encoder.layer")
     with pytest.raises(ModelFileError, match=rf"lacks the tensor {where}\.2\."):
         load_weights(folder, read_config(folder))
     (folder / "config.json").write_text(json.dumps({**config, layers: 1}))
@@ -161,6 +167,14 @@ def test_weights_that_stay_in_the_file_give_the_same(family, monkeypatch):
         ("t5", {"feed_forward_proj": "twice-relu"}, "feed_forward_proj is 'twice-relu'"),
         ("t5", {"relative_attention_num_buckets": 30}, "relative_attention_num_buckets is 30"),
         ("t5", {"relative_attention_max_distance": 8}, "relative_attention_max_distance 8"),
+        ("nomic", {"rotary_scaling_factor": 2}, "rotary_scaling_factor to 2"),
+        ("nomic", {"rotary_emb_fraction": 0.5}, "rotary_emb_fraction to 0.5"),
+        ("nomic", {"prenorm": True}, "prenorm to True"),
+        ("nomic", {"num_experts": 8}, "num_experts to 8"),
+        ("nomic", {"qkv_proj_bias": True}, "qkv_proj_bias to True"),
+        ("nomic", {"hidden_act": "gelu"}, "hidden_act is 'gelu'"),
+        ("nomic", {"rope_parameters": {"rope_type": "yarn"}}, "rope_parameters is"),
+        ("bert", {"auto_map": {"AutoModel": "own.Bert"}}, "has auto_map"),
         (
             "bloom",
             {"apply_residual_connection_post_layernorm": True},
@@ -174,6 +188,32 @@ def test_what_would_change_a_familys_arithmetic_is_refused(name, changes, words,
     (folder / "config.json").write_text(json.dumps({**config, **changes}))
     with pytest.raises(UnsupportedModelError, match=words):
         read_config(folder)
+
+
+def test_nomics_sizes_go_by_either_name_and_its_own_code_is_not_asked_for(tmp_path):
+    folder = write_family(tmp_path, CONFIGS["nomic"])
+    expected = read_config(folder)
+    config = json.loads((folder / "config.json").read_text())
+    older = [key for key in config if key.startswith(("hidden_", "num_", "rope_", "max_position"))]
+    newer = [key for key in config if key.startswith(("n_", "rotary_", "activation"))]
+    for left_out in (older, newer):
+        kept = {key: value for key, value in config.items() if key not in left_out}
+        kept["auto_map"] = {"AutoModel": "nomic-ai/nomic-bert-2048--modeling.NomicBertModel"}
+        (folder / "config.json").write_text(json.dumps(kept))
+        found = read_config(folder)
+        assert replace(found, max_position_embeddings=8192, num_labels=2) == replace(
+            expected, num_labels=2
+        )
+
+
+@pytest.mark.parametrize(("name", "length"), [("t5", 600), ("bloom", 600), ("nomic", 2100)])
+def test_a_text_longer_than_those_before_equals_the_reference(name, length, tmp_path):
+    family = Family(name, tmp_path)
+    ids = np.random.default_rng(3).integers(5, 100, length)
+    batch = pack([ids.tolist()], arithmetic=family.config.arithmetic)
+    found = Encoder(family.weights, family.config).forward(batch)
+    exact = variations.forward(astype(family.weights, np.float64), family.config, ids)
+    assert np.abs(found - exact.hidden_states[-1]).max() <= HIDDEN_TOLERANCE
 
 
 def test_t5s_words_may_go_by_either_name(tmp_path):

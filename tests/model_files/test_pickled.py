@@ -8,6 +8,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from models.build import built
 from pickles import HOOKS, OLD, Call, Global, opcodes, saved, saved_arrays, tensor
 from places import DATA
 from raw_safetensors import parts
@@ -257,6 +258,21 @@ def test_parts_become_parts_with_an_index_that_loads(tiny):
     size = json.loads((tiny / "model.safetensors.index.json").read_text())["metadata"]["total_size"]
     assert size == sum(array.nbytes for array in arrays.values())
     np.testing.assert_array_equal(Embedder(tiny).encode("what is the capital of China?"), wanted)
+
+
+def test_a_decoder_in_three_pickles_gives_the_same_vectors(tmp_path):
+    folder = built("blooms-layers", tmp_path)
+    texts = ["what is the capital of China?", ""]
+    expected = Embedder(folder).encode(texts)
+    arrays = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    names = sorted(arrays)
+    write_parts(folder, [{name: arrays[name] for name in names[i::3]} for i in range(3)])
+    with pytest.raises(UnsupportedModelError, match="gtenp convert"):
+        Embedder(folder)
+    convert(folder)
+    assert len([*folder.glob("model-*.safetensors")]) == 3
+    np.testing.assert_array_equal(Embedder(folder).encode(texts), expected)
 
 
 def test_one_bad_part_leaves_none(tmp_path):

@@ -16,7 +16,7 @@ from charsmap import charsmap as charsmap_of
 from charsmap import precompiled_json
 from models import unigram
 from models.published import FORMS, MULTILINGUAL, PUBLISHED, Model
-from models.relatives import bloom_tensors, mpnet_tensors, t5_tensors
+from models.relatives import bloom_tensors, mpnet_tensors, nomic_tensors, t5_tensors
 from places import DATA
 from random_model import random_tensors
 from raw_safetensors import save_bfloat16
@@ -92,6 +92,12 @@ SIZES = {
         "num_attention_heads": "num_heads",
     },
     "bloom": {"num_hidden_layers": "n_layer", "num_attention_heads": "n_head"},
+    "nomic_bert": {
+        "hidden_size": "n_embd",
+        "intermediate_size": "n_inner",
+        "num_hidden_layers": "n_layer",
+        "num_attention_heads": "n_head",
+    },
 }
 
 
@@ -103,12 +109,19 @@ def shrunk(config: dict[str, Any], vocab_size: int) -> dict[str, Any]:
     ours = {names.get(name, name): size for name, size in sizes.items()}
     if config["model_type"] == "t5":  # whose heads may be wider together than the states
         ours["d_kv"] = 4 if config["d_kv"] * config["num_heads"] == config["d_model"] else 12
+    if config["model_type"] == "nomic_bert":  # which has its sizes under either name
+        ours |= sizes
     return {**config, **ours, "vocab_size": vocab_size}
 
 
 def family_tensors(config: dict[str, Any], seed: int) -> dict[str, np.ndarray]:
     """Every tensor of the encoder under its family's names."""
-    relatives = {"mpnet": mpnet_tensors, "t5": t5_tensors, "bloom": bloom_tensors}
+    relatives = {
+        "mpnet": mpnet_tensors,
+        "t5": t5_tensors,
+        "bloom": bloom_tensors,
+        "nomic_bert": nomic_tensors,
+    }
     if config["model_type"] in relatives:
         return relatives[config["model_type"]](config, seed)
     if config["model_type"] != "distilbert":
@@ -153,6 +166,7 @@ def classifier_tensors(model_type: str, hidden: int, labels: int, seed: int) -> 
 PREFIXES = {
     "bert": "bert.",
     "bloom": "transformer.",
+    "nomic_bert": "",
     "distilbert": "distilbert.",
     "mpnet": "mpnet.",
     "t5": "",

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from models.build import build
-from models.published import Model, xlm_roberta
+from models.published import Model, bloom, xlm_roberta
 
 WORDS = """
 the an and is a what how capital of China Beijing sort sorting algorithm algorithms quick python
@@ -64,6 +64,16 @@ RERANKERS = [
         labels=3,
     ),
 ]
+
+
+SGPT = Model(
+    "Muennighoff/sgpt-bloom-7b1-msmarco",
+    bloom(4096, 30, 32),
+    {"pooling_mode_mean_tokens": False, "pooling_mode_weightedmean_tokens": True},
+    after=(),
+    transformer={"max_seq_length": 300, "do_lower_case": False},
+    shards=3,
+)
 
 
 def merges() -> list[tuple[str, str]]:
@@ -142,3 +152,45 @@ def tokenizer_json(vocab: dict[str, int], mask: dict[str, Any]) -> dict[str, Any
             "merges": list(map(" ".join, merges())),
         },
     }
+
+
+# BLOOM's, whose class within a class is Oniguruma's.
+PATTERN = " ?[^(\\s|[.,!?…。，、।۔،])]+"
+
+
+def build_sgpt(parent: Path) -> Path:
+    """SGPT's folder: BLOOM's layers in three parts, with BLOOM's tokenizer, which puts nothing
+    around a text.
+    """
+    special = ["<unk>", "<s>", "</s>", "<pad>"]
+    pieces = [*special, *ALPHABET, *(one + other for one, other in merges())]
+    vocab = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
+    fillers = [f"x{number}" for number in range(len(vocab) - 5)]
+    folder = build(SGPT, parent, ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *fillers])
+    for name in ("vocab.txt", "special_tokens_map.json"):
+        (folder / name).unlink()
+    byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
+    file = tokenizer_json(vocab | {"<mask>": 0}, {})
+    flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+    added = [{"id": i, "content": name, **flags, "special": True} for i, name in enumerate(special)]
+    split = {
+        "type": "Split",
+        "pattern": {"Regex": PATTERN},
+        "behavior": "Isolated",
+        "invert": False,
+    }
+    file |= {
+        "truncation": None,
+        "added_tokens": added,
+        "pre_tokenizer": {
+            "type": "Sequence", "pretokenizers": [split, {**byte_level, "use_regex": False}],
+        },
+        "post_processor": {**byte_level, "trim_offsets": False},
+    }  # fmt: skip
+    file["model"]["vocab"] = vocab
+    names = {"unk_token": "<unk>", "eos_token": "</s>", "bos_token": "<s>", "pad_token": "<pad>"}
+    config = {**names, "padding_side": "left", "tokenizer_class": "BloomTokenizerFast"}
+    for name, content in {"tokenizer.json": file, "tokenizer_config.json": config}.items():
+        text = json.dumps(content, indent=2, ensure_ascii=False)
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder

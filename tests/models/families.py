@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from models.build import PREFIXES, classifier_tensors, family_tensors, hidden_size, shrunk
-from models.published import bert, bloom, distilbert, mpnet, t5, xlm_roberta
+from models.published import bert, bloom, distilbert, mpnet, nomic, t5, xlm_roberta
 from safetensors.numpy import save_file
 
 LABELS = {"id2label": {"0": "a", "1": "b", "2": "c"}}
@@ -51,6 +51,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
             relative_attention_max_distance=64,
         ),
         "bloom": bloom(384, 2, 6),
+        "nomic": nomic(384, 2),
     }.items()
 }
 

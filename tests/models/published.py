@@ -120,6 +120,44 @@ def bloom(size: int, layers: int, heads: int, **changes: Any) -> dict[str, Any]:
     }
 
 
+def nomic(size: int, layers: int, **changes: Any) -> dict[str, Any]:
+    """GPT-2's names, as published, and BERT's, as transformers writes them since it has them."""
+    return {
+        "activation_function": "swiglu",
+        "architectures": ["NomicBertModel"],
+        "causal": False,
+        "hidden_act": "silu",
+        "hidden_size": size,
+        "intermediate_size": 4 * size,
+        "layer_norm_eps": 1e-12,
+        "layer_norm_epsilon": 1e-12,
+        "max_position_embeddings": 2048,
+        "max_trained_positions": 2048,
+        "mlp_fc1_bias": False,
+        "mlp_fc2_bias": False,
+        "model_type": "nomic_bert",
+        "n_embd": size,
+        "n_head": size // 64,
+        "n_inner": 4 * size,
+        "n_layer": layers,
+        "n_positions": 8192,
+        "num_attention_heads": size // 64,
+        "num_hidden_layers": layers,
+        "pad_token_id": 0,
+        "prenorm": False,
+        "qkv_proj_bias": False,
+        "rope_parameters": {"rope_theta": 1000.0, "rope_type": "default"},
+        "rotary_emb_base": 1000,
+        "rotary_emb_fraction": 1.0,
+        "rotary_emb_interleaved": False,
+        "rotary_emb_scale_base": None,
+        "rotary_scaling_factor": None,
+        "type_vocab_size": 2,
+        "vocab_size": 30528,
+        **changes,
+    }
+
+
 MEAN = {"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}
 CLS = {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
 SEARCH = "Represent this sentence for searching relevant passages: "
@@ -218,6 +256,14 @@ PUBLISHED = [
         defaults={"similarity_fn_name": "dot"},
     ),
     Model("sentence-transformers/paraphrase-mpnet-base-v2", mpnet(), after=()),
+    Model("nomic-ai/nomic-embed-text-v1.5", nomic(768, 12), after=(), transformer=_max(8192)),
+    Model(
+        "Snowflake/snowflake-arctic-embed-m-long",
+        nomic(768, 12),
+        CLS,
+        defaults=_QUERY,
+        transformer=_max(2048),
+    ),
     Model(
         "sentence-transformers/sentence-t5-base",
         t5(768, 12),

@@ -71,12 +71,35 @@ def bloom_tensors(config: dict[str, Any], seed: int) -> dict[str, np.ndarray]:
     return _filled(shapes, seed)
 
 
+def nomic_tensors(config: dict[str, Any], seed: int) -> dict[str, np.ndarray]:
+    """All of the encoder's."""
+    hidden, inner = config["n_embd"], config["n_inner"]
+    shapes: dict[str, tuple[int, ...]] = {
+        "embeddings.word_embeddings.weight": (config["vocab_size"], hidden),
+        "embeddings.token_type_embeddings.weight": (config["type_vocab_size"], hidden),
+    }
+    norms = ["emb_ln"]
+    for i in range(config["n_layer"]):
+        at = f"encoder.layers.{i}"
+        norms += [f"{at}.norm1", f"{at}.norm2"]
+        shapes |= {
+            f"{at}.attn.Wqkv.weight": (3 * hidden, hidden),
+            f"{at}.attn.out_proj.weight": (hidden, hidden),
+            f"{at}.mlp.fc11.weight": (inner, hidden),
+            f"{at}.mlp.fc12.weight": (inner, hidden),
+            f"{at}.mlp.fc2.weight": (hidden, inner),
+        }
+    for name in norms:
+        shapes |= {f"{name}.weight": (hidden,), f"{name}.bias": (hidden,)}
+    return _filled(shapes, seed)
+
+
 def _filled(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, np.ndarray]:
     """Norms near 1, biases and all else spread, so that no mistake passes unseen."""
     random = np.random.RandomState(seed)
 
     def fill(name: str, shape: tuple[int, ...]) -> np.ndarray:
-        if "norm" in name or "ln_f" in name:
+        if any(norm in name for norm in ("norm", "ln_f", "emb_ln")):
             mean, deviation = (0.85, 0.15) if name.endswith("weight") else (0.0, 0.15)
         elif name.endswith("relative_attention_bias.weight"):
             mean, deviation = 0.0, 1.0

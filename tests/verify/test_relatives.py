@@ -24,7 +24,7 @@ from gtenp.verify.trace import (
 from gtenp.verify.verify import verify
 
 TEXTS = ["hello world", "what is the capital of China?", "a quick sort in Python is how to do it. "]
-MODELS = ("all-mpnet-base-v2", "a-gated-t5", "blooms-layers")
+MODELS = ("all-mpnet-base-v2", "a-gated-t5", "blooms-layers", "nomic-embed-text-v1.5")
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +93,23 @@ NO_BIAS = "what is added to the scores by their distance is missing"
             "ALiBi's slopes are negated; scores fall with the distance",
         ),
         (
+            "nomic-embed-text-v1.5",
+            "rotary pairs",
+            "the rotation turns neighbours, 2i with 2i + 1; this model's halves go together, i "
+            "with i + D/2",
+        ),
+        ("nomic-embed-text-v1.5", "no rotation", "the rotation is missing"),
+        (
+            "nomic-embed-text-v1.5",
+            "rotation's base",
+            "the rotation's base is 10000; the model's is 1000",
+        ),
+        (
+            "nomic-embed-text-v1.5",
+            "gate and up",
+            "gate and up are swapped: the activation is taken of the one that it scales",
+        ),
+        (
             "blooms-layers",
             "not causal",
             "tokens look at those behind them; this model's look back alone",
@@ -115,7 +132,10 @@ OWN_STEPS = {
     "all-mpnet-base-v2": {"score_bias"},
     "a-gated-t5": {"score_bias", *NORM_FIRST, "layer.*.up", "layer.*.gated"},
     "blooms-layers": {"score_bias", *NORM_FIRST},
-}
+    "nomic-embed-text-v1.5": {
+        "layer.*.rotated_query", "layer.*.rotated_key", "layer.*.up", "layer.*.gated",
+    },
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -139,7 +159,8 @@ def test_the_stages_of_explain_end_in_what_run_layer_gives(models, name):
     last = explanation.layer_stages[-1].value
     assert np.abs(last - explanation.trace.layers[0].output).max() <= 1e-6
     stages = [stage.name for stage in explanation.embedding_stages + explanation.layer_stages]
-    assert "score bias" in stages
-    assert ("attention norm" in stages) == (name != "all-mpnet-base-v2")
-    assert ("gated" in stages) == (name == "a-gated-t5")
+    assert ("score bias" in stages) == (name != "nomic-embed-text-v1.5")
+    assert ("rotated" in stages) == (name == "nomic-embed-text-v1.5")
+    assert ("attention norm" in stages) == (name in ("a-gated-t5", "blooms-layers"))
+    assert ("gated" in stages) == (name in ("a-gated-t5", "nomic-embed-text-v1.5"))
     assert np.abs(explanation.vector - embedder.encode(TEXTS[1])).max() <= 1e-5
