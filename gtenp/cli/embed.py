@@ -122,6 +122,7 @@ def embed(
             )
         inputs = ("-",)
     from gtenp.embedder import Embedder
+    from gtenp.jobs import job
     from gtenp.jobs.job import Options, settle
     from gtenp.jobs.readers import GLOB, Source
 
@@ -133,28 +134,30 @@ def embed(
         return
     embedder = Embedder(model, revision=revision)
     if output is None:
-        settle(embedder, options)
-        _print(source, embedder, options, threads)
+        _print(source, settle(embedder, options), options, threads)
         return
     with _progress(source, quiet) as (tell, progress):
         start = time.perf_counter()
         with _file_for(output) as file:
-            from gtenp.jobs import job
-
-            done = job.run(
-                source,
-                file,
-                embedder,
-                model,
-                options,
-                threads=threads,
-                restart=restart,
-                tell=tell,
-                progress=progress,
-            )
+            try:
+                done = job.run(
+                    source,
+                    file,
+                    embedder,
+                    model,
+                    options,
+                    threads=threads,
+                    restart=restart,
+                    tell=tell,
+                    progress=progress,
+                )
+            except KeyboardInterrupt:
+                if file == output:
+                    tell(f"{output}.part is kept; the same command goes on from there")
+                raise
     if not quiet:
         seconds = time.perf_counter() - start
-        click.echo(_closing_line(output, done, embedder, options, seconds), err=True)
+        click.echo(_closing_line(output, done, options.dtype, seconds), err=True)
 
 
 def _embed_texts(texts: tuple[str, ...], embedder: Embedder, output: Path | None) -> None:
@@ -247,15 +250,13 @@ def _progress(source: Source, quiet: bool) -> Iterator[tuple[Callable[[str], Non
         yield (lambda line: tqdm.write(line, file=sys.stderr)), progress
 
 
-def _closing_line(
-    output: Path, done: Done, embedder: Embedder, options: Options, seconds: float
-) -> str:
-    parts = [f"{output}: {done.rows:,} × {done.width} {options.dtype}"]
+def _closing_line(output: Path, done: Done, dtype: str, seconds: float) -> str:
+    parts = [f"{output}: {done.rows:,} × {done.width} {dtype}"]
     parts.append(f"{done.texts:,} texts, {done.tokens:,} tokens in {seconds:,.1f} s")
     if done.resumed:
         parts.append(f"{done.resumed:,} rows were there")
     if done.cut:
-        parts.append(f"{done.cut:,} cut at {embedder.max_seq_length} tokens")
+        parts.append(f"{done.cut:,} cut at {done.max_length} tokens")
     if done.bad:
         parts.append(f"{done.bad:,} skipped, see {os.path.basename(output)}.errors.jsonl")
     return "; ".join(parts)
