@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gtenp.cli.options import TEXT, examples, model_option, output_file, revision_option
-from gtenp.cli.sources import inputs_of, source_options
+from gtenp.cli.sources import dtype_option, inputs_of, source_options
 from gtenp.cli.streams import destination, is_stdout
 
 if TYPE_CHECKING:
@@ -38,6 +38,20 @@ class _Shard(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 _positive = click.IntRange(min=1)
 
+# Options that leave texts on the command line to Embedder.encode alone.
+_DEFAULTS = {
+    "dtype": "float32",
+    "truncate_dim": None,
+    "prompt_name": None,
+    "normalize": None,
+    "max_length": None,
+    "batch_invariant": False,
+    "chunk": None,
+    "overlap": 0,
+    "shard": None,
+    "on_error": "stop",
+}
+
 
 @click.command(
     epilog=examples(
@@ -59,13 +73,7 @@ _positive = click.IntRange(min=1)
     " - is a .npy on standard output.",
 )
 @source_options
-@click.option(
-    "--dtype",
-    type=click.Choice(["float32", "float16", "int8", "ubinary"]),
-    default="float32",
-    show_default=True,
-    help="The numbers to write.",
-)
+@dtype_option
 @click.option("--truncate-dim", type=_positive, help="Keep so many of a vector's values.")
 @click.option("--prompt-name", metavar="NAME", help="The model's prompt to put before each text.")
 @click.option("--normalize/--no-normalize", default=None, help="Vectors of length 1, or as pooled.")
@@ -122,16 +130,18 @@ def embed(
             )
         inputs = ("-",)
     from gtenp.embedder import Embedder
+
+    plain = output is None or _is_stream(output) or output.suffix in ("", ".npy")
+    if not inputs and chosen == _DEFAULTS and plain:
+        _embed_texts(texts, Embedder(model, revision=revision, threads=threads), output)
+        return
     from gtenp.jobs import job
+    from gtenp.jobs.formats import GLOB
     from gtenp.jobs.job import Options, settle
-    from gtenp.jobs.readers import GLOB, Source
+    from gtenp.jobs.readers import Source
 
     options = Options(**chosen)
     source = Source(inputs, form, column, id_column, glob or GLOB, sql, () if inputs else texts)
-    plain = output is not None and (_is_stream(output) or output.suffix in ("", ".npy"))
-    if source.texts and options == Options() and (output is None or plain):
-        _embed_texts(texts, Embedder(model, revision=revision, threads=threads), output)
-        return
     embedder = Embedder(model, revision=revision)
     if output is None:
         _print(source, settle(embedder, options), options, threads)

@@ -26,7 +26,8 @@ from gtenp.errors import InputError
 from gtenp.jobs.ahead import map_ahead
 from gtenp.jobs.blocks import Block, of_shard, split
 from gtenp.jobs.chunks import chunk
-from gtenp.jobs.readers import Source, files_of, format_of, pyarrow, read
+from gtenp.jobs.formats import format_of
+from gtenp.jobs.readers import Source, files_of, pyarrow, read
 from gtenp.jobs.records import Bad, Record
 from gtenp.jobs.rows import DTYPES, Rows, ranges_of, width
 from gtenp.jobs.spool import Spool

@@ -5,7 +5,8 @@ import sqlite3
 import pytest
 
 from gtenp.errors import InputError
-from gtenp.jobs.readers import Source, count, format_of, read
+from gtenp.jobs.formats import format_of
+from gtenp.jobs.readers import Source, count, read
 from gtenp.jobs.records import Bad
 
 
