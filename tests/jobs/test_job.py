@@ -267,7 +267,7 @@ def test_a_changed_input_is_refused_by_name(tmp_path, monkeypatch):
 
 def test_a_changed_option_is_refused_by_name(tmp_path, monkeypatch):
     path, out = begun(tmp_path, monkeypatch)
-    with pytest.raises(InputError, match="another job: .*--normalize, --max-length changed"):
+    with pytest.raises(InputError, match=r"another job: .*--normalize, --max-length changed"):
         embed(path, out, normalize=True, max_length=10)
 
 
