@@ -45,8 +45,8 @@ FLOORS: dict[str, list[str]] = {
     "measure": ["speed", "quality"],
     "integrations": ["chroma", "langchain", "llama_index", "llm", "sklearn"],
     "jobs": [
-        "records", "readers", "chunks", "blocks", "ahead", "spool", "rows", "parquet", "sqlite",
-        "writers", "job", "outputs", "concat", "index",
+        "records", "formats", "readers", "chunks", "blocks", "ahead", "spool", "rows", "parquet",
+        "sqlite", "writers", "job", "outputs", "concat", "index",
     ],
     "verify": [
         "trace", "answers", "value_files", "compare", "case", "forms", "token_mistakes",
@@ -141,6 +141,15 @@ def test_a_local_folder_needs_neither_hub_nor_progress_bar_nor_regex():
     assert not loaded & {
         f"gtenp.tokenizer.{name}" for name in ("stages", "pipeline", "edits", "bpe", "patterns")
     }
+
+
+def test_a_text_on_the_command_line_needs_nothing_of_jobs():
+    code = (
+        "from gtenp.cli import main; "
+        f"main(['embed', '--model', {str(DATA / 'tiny')!r}, 'text'], standalone_mode=False)"
+    )
+    loaded = modules_after(code)
+    assert not loaded & {"gtenp.jobs.job", "csv", "sqlite3", "concurrent.futures", "tqdm"}
 
 
 def test_an_unknown_name_is_an_attribute_error():

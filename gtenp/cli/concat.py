@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gtenp.cli.options import examples, output_file
+from gtenp.cli.sources import dtype_option
 
 
 @click.command(
@@ -23,13 +24,7 @@ from gtenp.cli.options import examples, output_file
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 @click.option("-o", "--output", type=output_file, required=True, help="As gtenp embed's.")
-@click.option(
-    "--dtype",
-    type=click.Choice(["float32", "float16", "int8", "ubinary"]),
-    default="float32",
-    show_default=True,
-    help="The numbers to write.",
-)
+@dtype_option
 def concat(shards: tuple[Path, ...], output: Path, dtype: str) -> None:
     """Join the files that gtenp embed --shard wrote, in the order of the input."""
     from gtenp.jobs.concat import concat as join

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from gtenp.cli.options import TEXT, examples, model_option, output_file, revision_option
-from gtenp.cli.sources import inputs_of, source_options
+from gtenp.cli.sources import dtype_option, inputs_of, source_options
 from gtenp.cli.streams import destination, is_stdout
 
 if TYPE_CHECKING:
@@ -38,6 +38,20 @@ class _Shard(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 _positive = click.IntRange(min=1)
 
+# Options that leave texts on the command line to Embedder.encode alone.
+_DEFAULTS = {
+    "dtype": "float32",
+    "truncate_dim": None,
+    "prompt_name": None,
+    "normalize": None,
+    "max_length": None,
+    "batch_invariant": False,
+    "chunk": None,
+    "overlap": 0,
+    "shard": None,
+    "on_error": "stop",
+}
+
 
 @click.command(
     epilog=examples(
@@ -59,13 +73,7 @@ _positive = click.IntRange(min=1)
     " - is a .npy on standard output.",
 )
 @source_options
-@click.option(
-    "--dtype",
-    type=click.Choice(["float32", "float16", "int8", "ubinary"]),
-    default="float32",
-    show_default=True,
-    help="The numbers to write.",
-)
+@dtype_option
 @click.option("--truncate-dim", type=_positive, help="Keep so many of a vector's values.")
 @click.option("--prompt-name", metavar="NAME", help="The model's prompt to put before each text.")
 @click.option("--normalize/--no-normalize", default=None, help="Vectors of length 1, or as pooled.")
@@ -122,39 +130,44 @@ def embed(
             )
         inputs = ("-",)
     from gtenp.embedder import Embedder
+
+    plain = output is None or _is_stream(output) or output.suffix in ("", ".npy")
+    if not inputs and chosen == _DEFAULTS and plain:
+        _embed_texts(texts, Embedder(model, revision=revision, threads=threads), output)
+        return
+    from gtenp.jobs import job
+    from gtenp.jobs.formats import GLOB
     from gtenp.jobs.job import Options, settle
-    from gtenp.jobs.readers import GLOB, Source
+    from gtenp.jobs.readers import Source
 
     options = Options(**chosen)
     source = Source(inputs, form, column, id_column, glob or GLOB, sql, () if inputs else texts)
-    plain = output is not None and (_is_stream(output) or output.suffix in ("", ".npy"))
-    if source.texts and options == Options() and (output is None or plain):
-        _embed_texts(texts, Embedder(model, revision=revision, threads=threads), output)
-        return
     embedder = Embedder(model, revision=revision)
     if output is None:
-        settle(embedder, options)
-        _print(source, embedder, options, threads)
+        _print(source, settle(embedder, options), options, threads)
         return
     with _progress(source, quiet) as (tell, progress):
         start = time.perf_counter()
         with _file_for(output) as file:
-            from gtenp.jobs import job
-
-            done = job.run(
-                source,
-                file,
-                embedder,
-                model,
-                options,
-                threads=threads,
-                restart=restart,
-                tell=tell,
-                progress=progress,
-            )
+            try:
+                done = job.run(
+                    source,
+                    file,
+                    embedder,
+                    model,
+                    options,
+                    threads=threads,
+                    restart=restart,
+                    tell=tell,
+                    progress=progress,
+                )
+            except KeyboardInterrupt:
+                if file == output:
+                    tell(f"{output}.part is kept; the same command goes on from there")
+                raise
     if not quiet:
         seconds = time.perf_counter() - start
-        click.echo(_closing_line(output, done, embedder, options, seconds), err=True)
+        click.echo(_closing_line(output, done, options.dtype, seconds), err=True)
 
 
 def _embed_texts(texts: tuple[str, ...], embedder: Embedder, output: Path | None) -> None:
@@ -247,15 +260,13 @@ def _progress(source: Source, quiet: bool) -> Iterator[tuple[Callable[[str], Non
         yield (lambda line: tqdm.write(line, file=sys.stderr)), progress
 
 
-def _closing_line(
-    output: Path, done: Done, embedder: Embedder, options: Options, seconds: float
-) -> str:
-    parts = [f"{output}: {done.rows:,} × {done.width} {options.dtype}"]
+def _closing_line(output: Path, done: Done, dtype: str, seconds: float) -> str:
+    parts = [f"{output}: {done.rows:,} × {done.width} {dtype}"]
     parts.append(f"{done.texts:,} texts, {done.tokens:,} tokens in {seconds:,.1f} s")
     if done.resumed:
         parts.append(f"{done.resumed:,} rows were there")
     if done.cut:
-        parts.append(f"{done.cut:,} cut at {embedder.max_seq_length} tokens")
+        parts.append(f"{done.cut:,} cut at {done.max_length} tokens")
     if done.bad:
         parts.append(f"{done.bad:,} skipped, see {os.path.basename(output)}.errors.jsonl")
     return "; ".join(parts)

@@ -86,8 +86,9 @@ def _embedded(where: Path, model: str, read: dict[str, Any], cache: bool, stack:
     """The vectors of texts: those of the last time, where they are kept and nothing has changed."""
     from gtenp.embedder import Embedder
     from gtenp.jobs import job
+    from gtenp.jobs.formats import GLOB
     from gtenp.jobs.outputs import is_output, open_output
-    from gtenp.jobs.readers import GLOB, Source
+    from gtenp.jobs.readers import Source
 
     glob = read.pop("glob") or GLOB
     source = Source(

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from gtenp.jobs.formats import FORMATS, STREAMED
+
 _FORMATS = ["lines", "jsonl", "csv", "tsv", "document", "parquet", "sqlite"]
 
 _OPTIONS = (
@@ -37,6 +39,14 @@ _OPTIONS = (
         help="A folder's files to read; once for each.  [default: *.txt, *.md]",
     ),
     click.option("--sql", metavar="QUERY", help="What to read of a SQLite file."),
+)
+
+dtype_option = click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float16", "int8", "ubinary"]),
+    default="float32",
+    show_default=True,
+    help="The numbers to write.",
 )
 
 
@@ -81,8 +91,6 @@ def _looks_like_a_file(argument: str) -> bool:
 
 
 def _has_known_ending(path: Path) -> bool:
-    from gtenp.jobs.readers import FORMATS, STREAMED
-
     ending = path.suffix.lower()
     if ending == ".gz":
         return FORMATS.get(Path(path.stem).suffix.lower(), "lines") in STREAMED

@@ -68,11 +68,9 @@ class Index:
                     f"the vectors {wanted[:12]}…; give the model that made them, or embed anew"
                 )
             options = self.metadata["options"]
-            threads = embedder.threads
             names = ("normalize", "truncate_dim", "max_length")
-            settle(embedder, Options(**{name: options[name] for name in names}))
-            embedder.threads = threads
-            self._embedder = embedder
+            self._embedder = settle(embedder, Options(**{name: options[name] for name in names}))
+            self._embedder.threads = embedder.threads
         return self._embedder
 
     def search(self, queries: str | Sequence[str], top_k: int = 10) -> list[Any]:

@@ -7,6 +7,7 @@ slowest. A block's vectors are the same whatever the number of threads.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import os
@@ -25,7 +26,8 @@ from gtenp.errors import InputError
 from gtenp.jobs.ahead import map_ahead
 from gtenp.jobs.blocks import Block, of_shard, split
 from gtenp.jobs.chunks import chunk
-from gtenp.jobs.readers import Source, files_of, format_of, pyarrow, read
+from gtenp.jobs.formats import format_of
+from gtenp.jobs.readers import Source, files_of, pyarrow, read
 from gtenp.jobs.records import Bad, Record
 from gtenp.jobs.rows import DTYPES, Rows, ranges_of, width
 from gtenp.jobs.spool import Spool
@@ -81,6 +83,7 @@ class Done(NamedTuple):
     cut: int
     bad: int
     resumed: int  # rows that an earlier run had made
+    max_length: int  # tokens that are read of a text
 
 
 class Embedded(NamedTuple):
@@ -115,7 +118,7 @@ def run(
     job.
     """
     form = form_of(out)
-    settle(embedder, options)
+    embedder = settle(embedder, options)
     if out.suffix == ".sqlite" and options.dtype == "float16":
         raise InputError("--dtype float16: llm's SQLite layout has no float16; wanted float32")
     if out.suffix == ".parquet":
@@ -152,6 +155,7 @@ def run(
         cut=sum(entry.cut for entry in entries),
         bad=sum(entry.bad for entry in entries),
         resumed=resumed,
+        max_length=embedder.max_seq_length,
     )
 
 
@@ -163,7 +167,7 @@ def embed(
     *,
     keep_columns: bool = False,
 ) -> Iterator[Embedded]:
-    """Each block with its vectors, in their order, from an embedder that ``settle`` has set."""
+    """Each block with its vectors, in their order, by an embedder of ``settle``."""
     prompt = prompt_of(embedder, options)
 
     def embed_one(block: Block) -> Embedded:
@@ -198,23 +202,28 @@ def embed(
     return map_ahead(embed_one, blocks, threads or default_threads())
 
 
-def settle(embedder: Embedder, options: Options) -> None:
-    """Set the embedder as the options say; InputError where the model can't."""
-    embedder.threads = 1  # a block's; the blocks are shared between the threads
+def settle(embedder: Embedder, options: Options) -> Embedder:
+    """The embedder, set as the options say; InputError where the model can't.
+
+    A block of texts is one thread's: the blocks are shared between the threads.
+    """
+    settled = copy.copy(embedder)
+    settled.threads = 1
     if options.max_length is not None:
-        embedder.max_seq_length = options.max_length
+        settled.max_seq_length = options.max_length
     if options.truncate_dim is not None:
-        embedder.truncate_dim = options.truncate_dim
+        settled.truncate_dim = options.truncate_dim
     if options.normalize is False and embedder.heads and embedder.heads[-1] is normalize:
-        embedder.heads.pop()
-    prompt = prompt_of(embedder, options)
+        settled.heads = embedder.heads[:-1]
+    prompt = prompt_of(settled, options)
     if options.chunk is not None:
-        room = embedder.max_seq_length - len(embedder.tokenizer(prompt)["input_ids"])
+        room = settled.max_seq_length - len(settled.tokenizer(prompt)["input_ids"])
         if options.chunk > room:
             raise InputError(
-                f"--chunk {options.chunk}: the model reads {embedder.max_seq_length} tokens, of "
+                f"--chunk {options.chunk}: the model reads {settled.max_seq_length} tokens, of "
                 f"which {room} are left for a text; wanted at most {room}"
             )
+    return settled
 
 
 def prompt_of(embedder: Embedder, options: Options) -> str:
@@ -302,7 +311,7 @@ def rows_of(spool: Spool, source: Source, out: Path, dtype: str) -> Rows:
 
 def is_of(metadata: dict[str, Any], source: Source, embedder: Embedder, options: Options) -> bool:
     """Whether a job of these would write what an OUT with this metadata holds."""
-    settle(embedder, options)
+    embedder = settle(embedder, options)
     manifest = json.loads(json.dumps(_manifest(source, embedder, metadata["model"], options)))
     names = ("gtenp", "weights_sha256", "options", "inputs")
     return all(manifest[name] == metadata.get(name) for name in names)

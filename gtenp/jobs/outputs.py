@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sqlite3
 import zipfile
 from collections.abc import Callable, Sequence
@@ -33,7 +34,8 @@ class Output(NamedTuple):
 
 
 def is_output(path: Path) -> bool:
-    """Whether ``gtenp embed`` wrote it, and not a text."""
+    """Whether ``gtenp embed`` wrote it."""
+    path = Path(os.path.realpath(path))
     try:
         return path.suffix in _OPEN and path.is_file() and _metadata(path) is not None
     except (OSError, ValueError, sqlite3.Error):
@@ -41,7 +43,8 @@ def is_output(path: Path) -> bool:
 
 
 def open_output(path: Path) -> Output:
-    """InputError where it is none, or damaged."""
+    """InputError where it is none, or damaged. A link is followed, as by embed."""
+    path = Path(os.path.realpath(path))
     try:
         metadata = _metadata(path) if path.suffix in _OPEN else None
         if metadata is None:

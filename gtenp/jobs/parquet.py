@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gtenp.jobs.readers import Source, choose_columns, format_of, pyarrow
+from gtenp.jobs.formats import format_of
+from gtenp.jobs.readers import Source, choose_columns, pyarrow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

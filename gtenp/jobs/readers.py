@@ -18,27 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gtenp.errors import InputError, MissingPackageError
+from gtenp.jobs.formats import GLOB, format_of
 from gtenp.jobs.records import Bad, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import BinaryIO
-
-# The form of a file by its ending; .gz may follow the first four.
-FORMATS = {
-    ".txt": "lines",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".md": "document",
-    ".parquet": "parquet",
-    ".sqlite": "sqlite",
-    ".sqlite3": "sqlite",
-    ".db": "sqlite",
-}
-GLOB = ("*.txt", "*.md")
-STREAMED = ("lines", "jsonl", "csv", "tsv")  # what may come through gzip and standard input
 
 
 @dataclass(frozen=True)
@@ -62,27 +47,6 @@ class Source:
     def line_id(self, place: str, line: int) -> str:
         """The id of a text that has none: its line, and its file where there are several."""
         return place if len(self.inputs) > 1 else str(line)
-
-
-def format_of(name: str, given: str | None = None) -> str:
-    """How a file is read; InputError where neither its ending nor ``given`` says.
-
-    >>> format_of("notes.jsonl.gz"), format_of("-"), format_of("notes.log", "lines")
-    ('jsonl', 'lines', 'lines')
-    """
-    path = Path(name)
-    if name != "-" and path.is_dir():
-        return "folder"
-    suffix = path.suffix.lower()
-    zipped = suffix == ".gz"
-    form = given or FORMATS.get(Path(path.stem).suffix.lower() if zipped else suffix)
-    form = "lines" if form is None and (zipped or name == "-") else form
-    if form is None:
-        known = ", ".join(FORMATS)
-        raise InputError(f"{name}: none of the endings {known}; say --format lines or another")
-    if form not in STREAMED and (zipped or name == "-"):
-        raise InputError(f"{name}: {form} can't be read as a stream; wanted a plain file")
-    return form
 
 
 def read(source: Source) -> Iterator[Record | Bad]:

@@ -114,7 +114,7 @@ class Spool:
 
     def skip_done(self, blocks: Iterable[Block]) -> Iterator[Block]:
         """The blocks that are yet to do. InputError where one that is done reads otherwise now."""
-        done = iter(self.entries)
+        done = iter(list(self.entries))  # more will come
         for block in blocks:
             entry = next(done, None)
             if entry is None:
@@ -148,16 +148,17 @@ class Spool:
 
     def commit(self) -> None:
         """Put what was added on the disk, and then say so in the journal."""
-        if not self._pending:
+        # Taken first: Ctrl-C may come anywhere, and no line must be written twice.
+        entries, self._pending = self._pending, []
+        if not entries:
             return
         for file in self._files:
             file.flush()
             os.fsync(file.fileno())
-        self._journal.write("".join(map(_line, self._pending)).encode())
+        self._journal.write("".join(map(_line, entries)).encode())
         self._journal.flush()
         os.fsync(self._journal.fileno())
-        self.entries += self._pending
-        self._pending = []
+        self.entries += entries
         self._committed = time.monotonic()
 
     def remove(self) -> None:

@@ -38,7 +38,7 @@ class Form(NamedTuple):
 
 def form_of(out: Path) -> Form:
     """By the ending; InputError where it is none of those known."""
-    form = FORMS.get(out.suffix.lower())
+    form = FORMS.get(out.suffix)
     if form is None:
         raise InputError(f"{out}: wanted one of the endings {', '.join(FORMS)}")
     return form

@@ -18,7 +18,7 @@ from gtenp.jobs import job, spool
 from gtenp.jobs.job import Options
 from gtenp.jobs.readers import Source
 
-KILLS = int(os.environ.get("GTENP_KILLS", "4"))  # for each form; `make test-jobs` takes 20
+KILLS = int(os.environ.get("GTENP_KILLS", "2"))  # for each form; `make test-jobs` takes 20
 FORMS = ["npy", "npz", "safetensors", "jsonl", "csv", "sqlite", "parquet"]
 
 
@@ -123,6 +123,29 @@ def test_no_normalize_leaves_vectors_as_they_are_pooled(sentence_tiny, tmp_path)
         lengths[normalize] = np.linalg.norm(np.load(tmp_path / "out.npy"), axis=1)
     np.testing.assert_allclose(lengths[None], 1, atol=1e-6)
     assert lengths[False].min() > 1.1
+
+
+def test_the_prompt_for_documents_is_found_whatever_the_model_calls_it(tmp_path):
+    model = Embedder(DATA / "tiny", prompts={"passage": "a passage: ", "query": "a query: "})
+    path, out = lines_in(tmp_path, ["one", "two"]), tmp_path / "out.npy"
+    expected = {
+        None: model.encode(["one", "two"]),
+        "document": model.encode_document(["one", "two"]),
+        "query": model.encode_query(["one", "two"]),
+    }
+    for name, vectors in expected.items():
+        job.run(Source((str(path),)), out, model, TINY, Options(prompt_name=name))
+        np.testing.assert_allclose(np.load(out), vectors, atol=2e-6)
+    with pytest.raises(InputError, match="prompt_name: 'title'; the model has 'passage'"):
+        job.run(Source((str(path),)), out, model, TINY, Options(prompt_name="title"))
+
+
+def test_a_job_leaves_the_callers_embedder_as_it_is(sentence_tiny, tmp_path):
+    model = Embedder(sentence_tiny, threads=3)
+    options = Options(normalize=False, max_length=10, truncate_dim=4)
+    job.run(Source((), texts=("one",)), tmp_path / "out.npy", model, TINY, options)
+    assert (model.threads, model.max_seq_length, model.truncate_dim) == (3, 64, None)
+    assert np.linalg.norm(model.encode("one")) == pytest.approx(1)
 
 
 def test_parts_have_their_places(tmp_path):
@@ -244,7 +267,7 @@ def test_a_changed_input_is_refused_by_name(tmp_path, monkeypatch):
 
 def test_a_changed_option_is_refused_by_name(tmp_path, monkeypatch):
     path, out = begun(tmp_path, monkeypatch)
-    with pytest.raises(InputError, match="another job: --normalize, --max-length changed"):
+    with pytest.raises(InputError, match=r"another job: .*--normalize, --max-length changed"):
         embed(path, out, normalize=True, max_length=10)
 
 
@@ -334,6 +357,27 @@ def test_a_full_disk_leaves_what_a_run_goes_on_from(tmp_path):
     assert not out.exists()
     assert embed(path, out).resumed == 2048
     np.testing.assert_allclose(np.load(out), Embedder(DATA / "tiny").encode(words(5000)), atol=2e-6)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+def test_ctrl_c_ends_it_with_status_130_and_the_same_command_goes_on(tmp_path):
+    path, out = lines_in(tmp_path, words(40_000)), tmp_path / "out.npy"
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from gtenp.jobs import spool; spool._SECONDS = 0\n"
+        "from gtenp.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, "embed", "--model", TINY, str(path), "-o", str(out)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    journal = Path(f"{out}.part") / "journal.jsonl"
+    while not (journal.exists() and journal.stat().st_size):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, complaint = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert complaint == f"{out}.part is kept; the same command goes on from there\n"
+    assert not out.exists()
+    assert embed(path, out).resumed > 0
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")

@@ -5,7 +5,8 @@ import sqlite3
 import pytest
 
 from gtenp.errors import InputError
-from gtenp.jobs.readers import Source, count, format_of, read
+from gtenp.jobs.formats import format_of
+from gtenp.jobs.readers import Source, count, read
 from gtenp.jobs.records import Bad
 
 
@@ -154,7 +155,7 @@ def test_sql_says_what_is_read_of_sqlite(tmp_path):
     assert (first.id, first.text) == ("1", "one")
     assert "'text' is null" in bad.problem
     with pytest.raises(InputError, match="no such table"):
-        found(path, sql="select * from nothing")
+        found(path, sql="select * from missing")
     with pytest.raises(InputError, match="--sql says what to read"):
         found(path)
 
@@ -162,7 +163,7 @@ def test_sql_says_what_is_read_of_sqlite(tmp_path):
 def test_a_file_that_is_no_database_is_one_sentence(tmp_path):
     path = write(tmp_path / "a.db", "not a database, but long enough to be looked at" * 100)
     with pytest.raises(InputError, match="not a database"):
-        found(path, sql="select 1")
+        found(path, sql="select * from t")
 
 
 def test_an_unknown_ending_asks_for_the_format():
