@@ -115,6 +115,17 @@ bench: .venv-bench/installed ## gtenp beside its peers: writes docs/bench (half 
 bench-quick: .venv-bench/installed ## the same in ten minutes, to test the tool: .bench/quick
 	@$(BENCH) .bench/quick --quick
 
+.PHONY: bench-serve
+bench-serve: .venv-bench/installed ## gtenp serve beside other servers: writes docs/bench/serve.md (15 minutes)
+	@$(BENCH_SERVE) docs/bench
+
+.PHONY: bench-serve-quick
+bench-serve-quick: .venv-bench/installed ## the same in two minutes, to test the tool: .bench/quick
+	@$(BENCH_SERVE) .bench/quick --quick
+
+BENCH_SERVE = folder=$$(.venv-bench/bin/gtenp pull $(MODEL) --from index) && \
+  .venv-bench/bin/python tools/bench/serve.py "$$folder" .bench
+
 THREADS ?= 2
 BENCH = folder=$$(.venv-bench/bin/gtenp pull $(MODEL) --from index) && \
   .venv-bench/bin/python tools/bench/run.py --threads $(THREADS) "$$folder" .bench
