@@ -45,7 +45,7 @@ test-byte-level: .venv-parity/installed ## GPT-2's real merges, all code points 
 test-clients: .venv-clients/installed .venv-clients/npm ## gtenp serve under load, faults and other people's clients
 	@.venv-clients/bin/gtenp pull $(MODEL) --from index > /dev/null
 	@GTENP_NODE_MODULES=$(CURDIR)/.venv-clients/npm/node_modules \
-	  .venv-clients/bin/pytest -q tests/serve tests/clients gtenp/serve
+	  .venv-clients/bin/pytest -q -n auto --dist worksteal tests/serve tests/clients gtenp/serve
 
 .PHONY: test-jobs
 test-jobs: .venv-jobs/installed ## jobs with Parquet, each form killed at 20 moments, read by llm, Polars, DuckDB

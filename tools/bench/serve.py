@@ -27,13 +27,13 @@ import serve_load
 from goals import Goal, ratio
 from models import MINILM
 from report import table
-from serve_peers import PEERS
 from threadpoolctl import threadpool_info
 from workers import ENVIRONMENT, HERE
 
 from gtenp import Embedder
 
 OURS = "gtenp serve"
+PEERS = ("gtenp, a lock", "sentence-transformers, a lock", "onnxruntime, a lock")
 # Connections × texts of a request.
 LOADS = ((1, 1), (8, 1), (32, 1), (128, 1), (1, 64), (8, 64))
 OVERHEAD = (1, 8, 64)  # texts of a request, by one connection
