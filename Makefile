@@ -45,7 +45,7 @@ test-byte-level: .venv-parity/installed ## GPT-2's real merges, all code points 
 test-clients: .venv-clients/installed .venv-clients/npm ## gtenp serve under load, faults and other people's clients
 	@.venv-clients/bin/gtenp pull $(MODEL) --from index > /dev/null
 	@GTENP_NODE_MODULES=$(CURDIR)/.venv-clients/npm/node_modules \
-	  .venv-clients/bin/pytest -q tests/serve tests/clients gtenp/serve
+	  .venv-clients/bin/pytest -q -n auto --dist worksteal tests/serve tests/clients gtenp/serve
 
 .PHONY: test-jobs
 test-jobs: .venv-jobs/installed ## jobs with Parquet, each form killed at 20 moments, read by llm, Polars, DuckDB
@@ -114,6 +114,17 @@ bench: .venv-bench/installed ## gtenp beside its peers: writes docs/bench (half 
 .PHONY: bench-quick
 bench-quick: .venv-bench/installed ## the same in ten minutes, to test the tool: .bench/quick
 	@$(BENCH) .bench/quick --quick
+
+.PHONY: bench-serve
+bench-serve: .venv-bench/installed ## gtenp serve beside other servers: writes docs/bench/serve.md (15 minutes)
+	@$(BENCH_SERVE) docs/bench
+
+.PHONY: bench-serve-quick
+bench-serve-quick: .venv-bench/installed ## the same in two minutes, to test the tool: .bench/quick
+	@$(BENCH_SERVE) .bench/quick --quick
+
+BENCH_SERVE = folder=$$(.venv-bench/bin/gtenp pull $(MODEL) --from index) && \
+  .venv-bench/bin/python tools/bench/serve.py "$$folder" .bench
 
 THREADS ?= 2
 BENCH = folder=$$(.venv-bench/bin/gtenp pull $(MODEL) --from index) && \

@@ -772,6 +772,31 @@ def test_what_is_no_str_is_found_before_any_text_is_tokenized(monkeypatch):
         embedder.encode(texts, prompt="query: ")
 
 
+def test_ids_give_what_their_texts_give():
+    texts = ["hello world", "", "a quick sort", "the capital of china"]
+    ids = TINY.token_ids(texts)
+    np.testing.assert_allclose(TINY.encode_ids(ids), TINY.encode(texts), atol=1e-6)
+    assert TINY.encode_ids([]).shape == (0, TINY.get_embedding_dimension())
+    found = TINY.encode_ids(ids, every_token=True)
+    wanted = TINY.encode(texts, output_value="token_embeddings")
+    for rows, matrix in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(rows, matrix, atol=1e-6)
+    alone = TINY.encode_ids(ids[:1], batch_invariant=True)
+    together = TINY.encode_ids(ids, batch_invariant=True)
+    assert together[:1].tobytes() == alone.tobytes()
+
+
+def test_ids_of_a_prompt_that_the_pooling_leaves_out_are_left_out(sentence_tiny):
+    path = sentence_tiny / "1_Pooling/config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "include_prompt": False}))
+    embedder = Embedder(sentence_tiny)
+    prompt = "the capital of "
+    ids = embedder.tokenizer([prompt + "china"])["input_ids"]
+    found = embedder.encode_ids(ids, prompt_length=embedder.prompt_length(prompt))
+    np.testing.assert_allclose(found[0], embedder.encode("china", prompt=prompt), atol=1e-6)
+    assert not np.allclose(found, embedder.encode_ids(ids), atol=1e-3)
+
+
 # ── prompts with an end ──────────────────────────────────────────────────────────────────────────
 
 

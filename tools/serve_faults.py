@@ -198,7 +198,7 @@ async def slow(port: int, count: int, seconds: float) -> None:
 
 def load(port: int, seconds: float) -> None:
     """All that 16 connections can ask for, by a process of its own."""
-    client = Path(__file__).parent / "bench_serve" / "load.py"
+    client = Path(__file__).parent / "bench" / "serve_load.py"
     command = [sys.executable, str(client), str(port), "16", str(seconds), "4"]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 

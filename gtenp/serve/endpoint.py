@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import sys
 import time
@@ -9,7 +10,6 @@ import traceback
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
@@ -21,7 +21,7 @@ from gtenp.serve.problem import OPENAI, Dialect, RequestError
 from gtenp.serve.schema import SchemaError, check, written
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
     from gtenp.serve.models import Models, Work
     from gtenp.serve.record import Record
@@ -50,7 +50,7 @@ def endpoint(service: Service, routes: Sequence[Route]) -> Endpoint:
                 content = await _body(request, service)
             with batcher.admission():
                 return await _while_there(
-                    request, lambda: _respond(service, routes, models, content, record)
+                    request, _respond(service, routes, models, content, record)
                 )
         except RequestError as problem:
             return failure(problem, problem.dialect or usual.dialect)
@@ -93,26 +93,20 @@ async def _body(request: Request, service: Service) -> bytes:
     raise RequestError("slow", f"the body did not arrive in {seconds:g} seconds")
 
 
-async def _while_there(request: Request, run: Callable[[], Awaitable[Response]]) -> Response:
+async def _while_there(request: Request, run: Coroutine[Any, Any, Response]) -> Response:
     """Run for as long as the client is there; what it waits for is cancelled when it goes."""
-    response = Response(status_code=GONE)
 
-    async def watch() -> None:
+    async def leave() -> None:
         while (await request.receive())["type"] != "http.disconnect":
             pass
-        group.cancel_scope.cancel()
 
-    failed = None
-    async with anyio.create_task_group() as group:
-        group.start_soon(watch)
-        try:
-            response = await run()
-        except Exception as error:  # raised below, for the group would wrap it
-            failed = error
-        group.cancel_scope.cancel()
-    if failed is not None:
-        raise failed
-    return response
+    answering, leaving = asyncio.create_task(run), asyncio.create_task(leave())
+    try:
+        await asyncio.wait({answering, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        return answering.result() if answering.done() else Response(status_code=GONE)
+    finally:
+        answering.cancel()
+        leaving.cancel()
 
 
 async def _respond(
@@ -136,7 +130,11 @@ async def _respond(
 
 async def _off_the_loop(content: bytes, read: Callable[[], Result]) -> Result:
     """What reading a body gives: in a thread, unless it takes less time than to go there."""
-    return read() if len(content) < _SMALL else await run_in_threadpool(read)
+    return read() if len(content) < _SMALL else await _in_a_thread(read)
+
+
+async def _in_a_thread(function: Callable[[], Result]) -> Result:
+    return await asyncio.get_running_loop().run_in_executor(None, function)
 
 
 def _choose(routes: Sequence[Route], content: bytes) -> tuple[Route, dict[str, Any]]:
@@ -164,7 +162,7 @@ async def _computed(service: Service, work: Work, record: Record, reading: float
     except ItemError as error:
         name = work.names(error.number)
         raise RequestError("failed", _why(error.cause, name), name) from None
-    reply = await run_in_threadpool(lambda: wire.write(work.answer(results)))
+    reply = await _in_a_thread(lambda: wire.write(work.answer(results)))
     stages = {"read": reading, "queue": record.queue_seconds, "compute": record.compute_seconds}
     headers = {
         "server-timing": ", ".join(f"{name};dur={s * 1e3:.2f}" for name, s in stages.items())

@@ -11,6 +11,7 @@ from gtenp.cross_encoder import CrossEncoder
 from gtenp.embedder import Embedder
 from gtenp.engine.schedule import MAX_TOKENS
 from gtenp.errors import InputError
+from gtenp.loading import choose_prompt
 from gtenp.model_files import hub
 from gtenp.model_files.cross_encoder_config import is_cross_encoder
 from gtenp.model_files.sentence_config import EMPTY_PROMPTS
@@ -114,7 +115,8 @@ class Models:
                     f"{reranker}: has {cross_encoder.num_labels} labels, whose scores have no "
                     "order; wanted a reranker, which has one"
                 )
-        return cls(embedder, cross_encoder, model, reranker or "", options or Options())
+        name = "" if embedder is None else model
+        return cls(embedder, cross_encoder, name, reranker or "", options or Options())
 
     @property
     def max_batch_tokens(self) -> int:
@@ -155,12 +157,11 @@ class Models:
         """The prompt of that name; else that of queries or documents; else the default one."""
         embedder = self.embedder
         assert embedder is not None
-        if prompt_name is not None:
-            return embedder.prompts.get(prompt_name, "")
-        if input_type is not None:
-            is_query = input_type == "query"
-            return embedder.prompts.get("query", "") if is_query else embedder.document_prompt()
-        return embedder.prompts.get(embedder.default_prompt_name or "", "")
+        if prompt_name is None and input_type == "document":
+            return embedder.document_prompt()
+        name = prompt_name if prompt_name is not None else input_type
+        default = embedder.default_prompt_name
+        return choose_prompt(embedder.prompts, default, name, None, EMPTY_PROMPTS)
 
     def embed(
         self,

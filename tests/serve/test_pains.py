@@ -198,6 +198,15 @@ def test_a_prompt_can_be_the_servers_default(serve, folder):
     assert not np.allclose(embed(client, input=TEXTS, prompt_name="query"), embedder.encode(TEXTS))
 
 
+def test_a_prompt_of_the_empty_name_goes_before_no_text_that_does_not_ask_for_it(serve, folder):
+    embedder = Embedder(folder, prompts={"": "hello "})
+    client = serve(models=Models(embedder, None, "tiny"))
+    np.testing.assert_allclose(embed(client, input=TEXTS), embedder.encode(TEXTS), atol=1e-6)
+    wanted = embedder.encode(TEXTS, prompt_name="")
+    found = embed(client, input=TEXTS, prompt_name="")
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
 # 8. Memory grows with the workers: test_server.py shows that they share the weights.
 # 9. No batching between requests.
 

@@ -1,6 +1,6 @@
 """A bounded load on a server on loopback: so many connections, each asking again when answered.
 
-    python tools/bench_serve/load.py PORT CONNECTIONS SECONDS TEXTS_A_REQUEST
+    python tools/bench/serve_load.py PORT CONNECTIONS SECONDS TEXTS_A_REQUEST
 
 prints a line of JSON: requests a second, and the milliseconds of the median and of the slowest
 hundredth. It is a process of its own, so that what it costs is none of the server's time but for
