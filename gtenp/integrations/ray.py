@@ -1,4 +1,4 @@
-"""Ray Data: what an actor of ``map_batches`` does with a table of texts. docs/scale.md has the rest."""
+"""What an actor of Ray Data's ``map_batches`` does with a table of texts; docs/scale.md has all."""
 
 import pyarrow as pa
 import ray

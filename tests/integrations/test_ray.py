@@ -1,5 +1,6 @@
 """Ray Data on a local cluster of two actors, which is killed at every place."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -36,19 +37,15 @@ def processes_of(folder):
     """Those that the job started, by their environment."""
     mark = f"RAY_JOB_OF_TEST={folder}".encode()
     for path in Path("/proc").glob("[0-9]*/environ"):
-        try:
+        with contextlib.suppress(OSError):  # it ended meanwhile
             if mark in path.read_bytes().split(b"\0"):
                 yield int(path.parent.name)
-        except OSError:
-            pass
 
 
 def kill_all(folder):
     for pid in processes_of(folder):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 @pytest.fixture
