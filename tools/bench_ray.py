@@ -1,15 +1,16 @@
-"""Texts a second through Ray Data on this machine, with one actor and with two, a CPU each.
+"""What an actor of Ray Data makes of a second of its CPU, alone and beside another, and its memory.
 
 usage: python tools/bench_ray.py MODEL [TEXTS]
 
-Of each number of actors two jobs run, of TEXTS and of three times as many: what the longer one
-takes beyond the shorter is free of the actors' start. The four take turns, three times; medians.
-Beside them stands one process without Ray, and what each actor's memory is its own (Uss) and
-shared (Pss counts a shared page by its share).
+A second of CPU is the process's own, so that other work on the machine counts little: where two
+actors make as much of theirs as one does, two make twice as much. Each actor has one CPU. Pss
+counts a page that several processes share by its share, Uss leaves it out.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import statistics
 import sys
 import tempfile
@@ -29,7 +30,7 @@ BLOCK = 64  # texts
 
 
 def write(folder: Path, count: int) -> list[str]:
-    """The texts as files of a block each."""
+    """The texts, as files of a block each."""
     folder.mkdir()
     known = mixed_texts()
     texts = [known[i % len(known)] for i in range(count)]
@@ -41,71 +42,65 @@ def write(folder: Path, count: int) -> list[str]:
 
 
 class Measured(EmbedTexts):
-    """Leaves its memory in a file."""
+    """Leaves in a file how many texts took how much CPU, and its memory."""
 
     def __init__(self, model: str, folder: str) -> None:
         super().__init__(model)
-        self.file = Path(folder) / f"memory-{id(self)}"
+        self.file = Path(folder) / str(os.getpid())
+        self.texts, self.seconds = 0, 0.0
 
     def __call__(self, table: pa.Table) -> pa.Table:
+        start = time.process_time()
         vectors = super().__call__(table)
-        self.file.write_text(Path("/proc/self/smaps_rollup").read_text())
+        self.seconds += time.process_time() - start
+        self.texts += len(table)
+        lines = Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]
+        size = {line.split(":")[0]: int(line.split()[1]) for line in lines}
+        own = size["Private_Clean"] + size["Private_Dirty"]
+        self.file.write_text(json.dumps([self.texts, self.seconds, own, size["Pss"]]))
         return vectors
 
 
-def run(model: str, texts: Path, actors: int, folder: Path) -> float:
-    """Seconds of one job."""
-    start = time.perf_counter()
-    ray.data.read_parquet(str(texts)).map_batches(
-        Measured,
-        fn_constructor_args=(model, str(folder)),
-        compute=ray.data.ActorPoolStrategy(size=actors),
-        num_cpus=1,
-        batch_format="pyarrow",
-    ).write_parquet(tempfile.mkdtemp(dir=folder))
-    return time.perf_counter() - start
-
-
-def memory(folder: Path) -> str:
-    """The largest of the actors' Uss and Pss."""
-    sizes = []
-    for path in folder.glob("memory-*"):
-        found = dict(line.split(":") for line in path.read_text().splitlines()[1:])
-        kilobytes = {name: int(value.split()[0]) for name, value in found.items()}
-        own = kilobytes["Private_Clean"] + kilobytes["Private_Dirty"]
-        sizes.append((own / 1e3, kilobytes["Pss"] / 1e3))
-    return ", ".join(f"{max(column):.0f} MB" for column in zip(*sizes, strict=True))
+def run(model: str, texts: Path, actors: int) -> tuple[float, float, float]:
+    """Texts a second of CPU, and the most that an actor had of Uss and Pss, MB."""
+    with tempfile.TemporaryDirectory() as folder:
+        ray.data.read_parquet(str(texts)).map_batches(
+            Measured,
+            fn_constructor_args=(model, folder),
+            compute=ray.data.ActorPoolStrategy(size=actors),
+            num_cpus=1,
+            batch_format="pyarrow",
+        ).write_parquet(f"{folder}/vectors")
+        found = [json.loads(path.read_text()) for path in Path(folder).glob("[0-9]*")]
+    if len(found) != actors:
+        raise SystemExit(f"{len(found)} of {actors} actors had work: take more texts")
+    count, seconds, own, shared = zip(*found, strict=True)
+    return sum(count) / sum(seconds), max(own) / 1e3, max(shared) / 1e3
 
 
 def main(model: str, count: int = 512) -> None:
-    """Print the rates and their ratio."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        few = write(folder / "few", count)
-        write(folder / "many", 3 * count)
+    """Print the figures of one process without Ray, of one actor and of two, taking turns."""
+    with tempfile.TemporaryDirectory() as folder:
+        texts = write(Path(folder, "texts"), count)
+        embedder = Embedder(model, threads=1)
         ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
         context = ray.data.DataContext.get_current()
-        context.target_min_block_size, context.target_max_block_size = 1, 1_000_000
-        context.enable_progress_bars = False
-        rates: dict[str, list[float]] = {"one process": [], "1 actor": [], "2 actors": []}
-        embedder = Embedder(model, threads=1)
-        embedder.encode(few[:64])
+        context.target_min_block_size, context.target_max_block_size = 1, 10_000
+        rounds = []
         for _ in range(ROUNDS):
-            start = time.perf_counter()
-            embedder.encode(few)
-            rates["one process"].append(count / (time.perf_counter() - start))
-            for actors in (1, 2):
-                seconds = [run(model, folder / size, actors, folder) for size in ("few", "many")]
-                rate = 2 * count / (seconds[1] - seconds[0])
-                rates[f"{actors} actor{'s' * (actors > 1)}"].append(rate)
-        for what, values in rates.items():
-            rounds = ", ".join(f"{value:.0f}" for value in values)
-            print(f"{what}: {statistics.median(values):.0f} texts/s of {rounds}")
-        ratios = [b / a for a, b in zip(rates["1 actor"], rates["2 actors"], strict=True)]
-        rounds = ", ".join(f"{ratio:.2f}" for ratio in ratios)
-        print(f"2 actors against 1: {statistics.median(ratios):.2f} of {rounds}")
-        print(f"an actor's Uss and Pss: {memory(folder)}")
+            start = time.process_time()
+            for first in range(0, count, BLOCK):
+                embedder.encode(texts[first : first + BLOCK], truncate="silent")
+            alone = count / (time.process_time() - start)
+            rounds.append((alone, *(run(model, Path(folder, "texts"), n) for n in (1, 2))))
         ray.shutdown()
+    print("without Ray", *(f"{alone:.0f}" for alone, _, _ in rounds), "texts a second of CPU")
+    for name, place in (("1 actor", 1), ("2 actors", 2)):
+        rates, own, shared = zip(*(one[place] for one in rounds), strict=True)
+        print(name, *(f"{rate:.0f}" for rate in rates), "texts a second of CPU")
+        print(f"  an actor's Uss {max(own):.0f} MB, Pss {max(shared):.0f} MB")
+    ratio = statistics.median(2 * two[0] / one[0] for _, one, two in rounds)
+    print(f"2 actors make {ratio:.2f} times what 1 makes")
 
 
 if __name__ == "__main__":
