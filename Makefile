@@ -91,6 +91,11 @@ test-integrations: .venv-integrations/installed ## LangChain, Chroma, DuckDB …
 	@HF_HUB_OFFLINE=1 .venv-integrations/bin/pytest -q -W default --disable-warnings \
 	  tests/integrations tests/test_docs.py
 
+.PHONY: test-deploy
+test-deploy: .venv/test ## docs/deploy.md: a folder of 250 MB, and an install without a network
+	@$(BIN)/gtenp pull $(MODEL) --from index > /dev/null
+	@GTENP_TEST_DEPLOY=1 PYTHON=$(CURDIR)/$(BIN)/python $(BIN)/pytest -q tests/tools/test_deploy.py
+
 .PHONY: mteb
 mteb: .venv-parity/installed ## compare mteb's scores with those of sentence-transformers
 	@.venv-parity/bin/gtenp pull $(MODEL) --from index > /dev/null

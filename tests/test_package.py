@@ -43,7 +43,7 @@ FLOORS: dict[str, list[str]] = {
     "bert": [],
     "torchlike": [],
     "measure": ["speed", "quality"],
-    "integrations": ["chroma", "langchain", "llama_index", "llm", "sklearn"],
+    "integrations": ["chroma", "langchain", "llama_index", "llm", "ray", "sklearn"],
     "jobs": [
         "records", "formats", "readers", "chunks", "blocks", "ahead", "spool", "rows", "parquet",
         "sqlite", "writers", "job", "outputs", "concat", "index",

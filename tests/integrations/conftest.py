@@ -7,6 +7,8 @@ import pytest
 
 from gtenp import Embedder
 
+collect_ignore = ["ray_job.py"]  # run by test_ray.py
+
 # None of the hosts shall report its use.
 os.environ.update(
     ANONYMIZED_TELEMETRY="False", HAYSTACK_TELEMETRY_ENABLED="False", RAY_USAGE_STATS_ENABLED="0"
