@@ -116,6 +116,10 @@ conformance-kit: .venv/installed ## write a folder with which a port of BERT tes
 bench: .venv-bench/installed ## gtenp beside its peers: writes docs/bench (half an hour, quiet machine)
 	@$(BENCH) docs/bench
 
+.PHONY: bench-rerank
+bench-rerank: .venv-bench/installed ## the rows of reranking alone, into docs/bench
+	@$(BENCH) docs/bench --rerank
+
 .PHONY: bench-quick
 bench-quick: .venv-bench/installed ## the same in ten minutes, to test the tool: .bench/quick
 	@$(BENCH) .bench/quick --quick

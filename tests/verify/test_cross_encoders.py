@@ -12,7 +12,7 @@ from places import DATA
 from gtenp import CrossEncoder, Embedder
 from gtenp.errors import InputError
 from gtenp.explain.explain import explain
-from gtenp.explain.page import write as write_page
+from gtenp.explain.page_file import write as write_page
 from gtenp.verify import live
 from gtenp.verify.case import Case
 from gtenp.verify.pair_mistakes import classifier_mistakes, pair_mistakes

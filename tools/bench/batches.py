@@ -16,6 +16,19 @@ class Text(NamedTuple):
     input_ids: list[int]
 
 
+def pair_of(text: Text) -> tuple[str, str]:
+    """The query and the document of a text that `pair_text` made."""
+    query, _, document = text.text.partition(_BETWEEN)
+    return query, document
+
+
+def pair_text(query: str, document: str, input_ids: list[int]) -> Text:
+    """Both as one text."""
+    return Text(query + _BETWEEN + document, input_ids)
+
+
+_BETWEEN = "\0"  # which no text holds
+
 Corpora = dict[str, list[Text]]
 
 

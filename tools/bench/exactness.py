@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from batches import load
-from convert import load_bert
+from onnx_graphs import load_bert
 
 from gtenp import BertModel, reference
 from gtenp.model_files.checkpoint import astype

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from peers import PEERS, Files
+from peers import PEERS, Files, Peer
+from rerankers import POOLINGS, REFERENCE, RERANKERS
 from workers import Worker, WorkerError
 
+ALL_PEERS: dict[str, Peer] = {**PEERS, **RERANKERS, **POOLINGS, **REFERENCE}
 BUDGETS = (512, 2048, 8192)  # tokens of a batch, its padding counted
 LATENCY_LENGTHS = (8, 32, 128, 512)
 
@@ -62,7 +64,7 @@ class Runtimes:
 
 def tune(runtimes: Runtimes, peer: str, corpus: str, step: int) -> Setting:
     """The fastest way to call a peer: lanes first, then the budget."""
-    if PEERS[peer].batches_itself:
+    if ALL_PEERS[peer].batches_itself:
         return Setting(1, 0)
 
     def seconds(setting: Setting) -> float:
@@ -116,7 +118,9 @@ def latency(
     }
 
 
-def errors(runtimes: Runtimes, settings: dict[str, Setting]) -> dict[str, float]:
+def errors(
+    runtimes: Runtimes, settings: dict[str, Setting], reference: str = "reference"
+) -> dict[str, float]:
     """The largest difference of any number of any vector from the float64 reference's."""
 
     def vectors(peer: str, setting: Setting) -> np.ndarray:
@@ -125,7 +129,7 @@ def errors(runtimes: Runtimes, settings: dict[str, Setting]) -> dict[str, float]
         worker.ask("vectors", texts="check", budget=setting.budget, to=str(to))
         return np.load(to)
 
-    wanted = vectors("reference", Setting(1, 0))
+    wanted = vectors(reference, Setting(1, 0))
     return {
         peer: float(np.abs(vectors(peer, setting) - wanted).max())
         for peer, setting in settings.items()

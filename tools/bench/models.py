@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from random_model import GTE_SMALL, write_model, write_sentence_files  # noqa: E
 
 MINILM = "all-MiniLM-L6-v2"
 GTE_SHAPE = "gte-small's shape"
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
 
 def prepare(minilm: Path, work: Path) -> dict[str, Files]:
@@ -30,6 +32,36 @@ def prepare(minilm: Path, work: Path) -> dict[str, Files]:
         MINILM: Files(minilm, _convert(minilm, work / "minilm-converted")),
         GTE_SHAPE: Files(shaped, _convert(shaped, work / "gte-small-shape-converted")),
     }
+
+
+def prepare_reranker(minilm: Path, work: Path) -> Files:
+    """MiniLM with a cross-encoder's head, and its graphs."""
+    folder = work / "minilm-reranker"
+    if not folder.exists():
+        _write_reranker(minilm, folder)
+    target = work / "minilm-reranker-converted"
+    return Files(folder, _convert(folder, target, "convert_reranker.py"))
+
+
+def _write_reranker(minilm: Path, target: Path) -> None:
+    """The encoder's own weights and pooler, a seeded classifier of one label."""
+    partial = _begin(target)
+    for name in TOKENIZER_FILES:
+        shutil.copy(minilm / name, partial)
+    tensors = {f"bert.{name}": t for name, t in load_file(minilm / "model.safetensors").items()}
+    random = np.random.default_rng(1)
+    tensors["classifier.weight"] = random.normal(0, 0.1, (1, 384)).astype(np.float32)
+    tensors["classifier.bias"] = np.zeros(1, np.float32)
+    save_file(tensors, partial / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((minilm / "config.json").read_text(encoding="utf-8"))
+    config |= {
+        "architectures": ["BertForSequenceClassification"],
+        "id2label": {"0": "LABEL_0"},
+        "label2id": {"LABEL_0": 0},
+        "sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity"},
+    }
+    (partial / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    partial.rename(target)
 
 
 def halved(folder: Path, target: Path) -> Path:
@@ -52,14 +84,14 @@ def _write_gte_shape(minilm: Path, target: Path) -> None:
     vocabulary = (minilm / "vocab.txt").read_text(encoding="utf-8").splitlines()
     write_model(partial, GTE_SMALL, 1, vocabulary, np.float16)
     write_sentence_files(partial, max_seq_length=512)
-    for name in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"):
+    for name in TOKENIZER_FILES:
         shutil.copy(minilm / name, partial)
     partial.rename(target)
 
 
-def _convert(folder: Path, target: Path) -> Path:
-    """Run convert.py, in a process of its own: it imports all runtimes. Anew where it changed."""
-    script, made = HERE / "convert.py", target / "convert.log"
+def _convert(folder: Path, target: Path, name: str = "convert.py") -> Path:
+    """Run the script, in a process of its own: it imports all runtimes. Anew where it changed."""
+    script, made = HERE / name, target / "convert.log"
     if not made.exists() or made.stat().st_mtime < script.stat().st_mtime:
         partial = _begin(target)
         with (partial / "convert.log").open("w") as log:
@@ -70,7 +102,7 @@ def _convert(folder: Path, target: Path) -> Path:
                 stderr=subprocess.STDOUT,
             )
         if done.returncode:
-            raise SystemExit(f"convert.py failed; its words are in {partial / 'convert.log'}")
+            raise SystemExit(f"{name} failed; its words are in {partial / 'convert.log'}")
         shutil.rmtree(target, ignore_errors=True)
         partial.rename(target)
     return target

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +65,22 @@ def gtenp_from_text(files: Files, threads: int, lanes: int) -> Embed:  # noqa: A
     return lambda texts: embedder.encode([t.text for t in texts], truncate="silent")
 
 
-def gtenp(files: Files, threads: int, lanes: int, **options: bool) -> Embed:  # noqa: ARG001
+def gtenp(
+    files: Files,
+    threads: int,
+    lanes: int,  # noqa: ARG001
+    pooling: str | None = None,
+    **options: bool,
+) -> Embed:
     """gtenp after its tokenizer: most of the others take ids, so it is given them too."""
     from gtenp import Embedder
+    from gtenp.model_files.sentence_config import Pooling
 
     embedder = Embedder(files.folder, threads=threads)
     embedder.max_seq_length = MAX_LENGTH
+    if pooling is not None:  # another one than the model's own
+        config = replace(embedder.sentence_config, pooling=Pooling((pooling,)))
+        embedder.sentence_config = config
     given = embedder.tokenizer = GivenIds(embedder.tokenizer)
 
     def embed(texts: list[Text]) -> np.ndarray:
@@ -158,7 +168,7 @@ def ctranslate2(files: Files, threads: int, lanes: int) -> Embed:
 def transformers(files: Files, threads: int, lanes: int) -> Embed:
     """transformers on torch, its fused attention, batches sorted by length."""
     import torch
-    from convert import SentenceModel, load_bert
+    from onnx_graphs import SentenceModel, load_bert
 
     model = SentenceModel(load_bert(files.folder, "sdpa"))
 

@@ -16,6 +16,7 @@ import pictures
 from goals import Goal, goals, ratio
 from models import MINILM
 from peers import PEERS
+from rerankers import RERANKERS as PAIRED
 
 Results = dict[str, Any]
 CORPORA = {"mixed": "mixed", "short": "short queries", "chunks": "512-token chunks"}
@@ -122,6 +123,34 @@ def _cold_start(measured: Results) -> str:
             ]
         )
     return table(["", "seconds", "gtenp = 1", "peak MB", "gtenp = 1"], rows)
+
+
+def rerank(found: Results) -> str:
+    """A query against its documents, and the two poolings."""
+    tokens = found["documents"] * found["length"]
+    rows = []
+    for peer, rates in found["scores"].items():
+        ours = found["scores"]["gtenp reranker from text" if PAIRED[peer].tokenizes
+                               else "gtenp reranker"]  # fmt: skip
+        row = [f"**{peer}**" if peer == "gtenp reranker" else peer]
+        row += [f"{1e3 * tokens / statistics.median(rates):,.0f}", f"{ratio(rates, ours):.2f}"]
+        rows.append([*row, f"{found['errors'][peer]:.1e}"])
+    head = f"{found['documents']} documents of {found['length']} tokens, ms"
+    parts = [table(["", head, "speed, gtenp = 1", "error"], rows)]
+    rates = found["poolings"]
+    rows = [
+        [
+            peer,
+            f"{statistics.median(rates[peer]):,.0f}",
+            f"{ratio(rates[peer], rates[mean]):.2f}",
+            f"{ratio(rates[peer], rates['gtenp cls']):.2f}",
+        ]
+        for peer in rates
+        if (mean := f"{peer.split()[0]} mean") in rates
+    ]
+    parts.append(table(["", "tokens per second", "its mean = 1", "gtenp cls = 1"], rows))
+    parts += [f"Not measured: {peer} ({why})." for peer, why in found["missing"].items()]
+    return "\n\n".join(parts)
 
 
 def _installed(sizes: dict[str, float]) -> str:
@@ -242,6 +271,14 @@ def page(results: Results) -> str:
     for model in models:
         parts.append(speed(results, model))
         parts.append(_picture("throughput", model) + "\n" + _picture("latency", model))
+    if "rerank" in results:
+        parts += [
+            "## Reranking, and cls pooling",
+            "all-MiniLM-L6-v2's weights with a classifier, as a cross-encoder: one query with each "
+            "of the documents. Where the first token alone is read, as here and by cls pooling, "
+            "gtenp computes its last layer for that token alone.",
+            rerank(results["rerank"]),
+        ]
     parts.append("## Cold start: a fresh process to its first vector")
     for name, measured in results["cold_start"].items():
         parts += [f"### {name}", _cold_start(measured)]

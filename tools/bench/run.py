@@ -28,6 +28,7 @@ import measure
 import models
 import psutil
 import report
+import rerank
 import texts
 from measure import Runtimes, Setting
 from models import GTE_SHAPE, MINILM
@@ -158,6 +159,16 @@ def start_cold(
     return found
 
 
+def rerank_alone(minilm: Path, work: Path, folder: Path, threads: int, plan: Plan) -> None:
+    """Print the rows of reranking; where the folder has other results, write them among these."""
+    found = rerank.run(minilm, work, threads, plan.rounds)
+    print(report.rerank(found))
+    if (folder / "results.json").is_file():
+        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        report.save({**results, "rerank": found}, folder)
+        report.write(folder)
+
+
 def others_share(since: Any, wall: float) -> float:
     """The part of the machine's time that went to processes that are not ours."""
     now = psutil.cpu_times()
@@ -177,12 +188,18 @@ def main() -> None:
     parser.add_argument(
         "--only", metavar="PEER,PEER", help="throughput and latency of these on all-MiniLM-L6-v2"
     )
+    parser.add_argument(
+        "--rerank", action="store_true", help="reranking alone, into the results that are there"
+    )
     options = parser.parse_args()
     plan = QUICK if options.quick else FULL
     since = psutil.cpu_times()
 
     options.work.mkdir(parents=True, exist_ok=True)
     options.results.mkdir(parents=True, exist_ok=True)
+    if options.rerank:
+        rerank_alone(options.minilm, options.work, options.results, options.threads, plan)
+        return
     files = models.prepare(options.minilm, options.work)
     say("models converted")
     tokenizer_file = options.minilm / "tokenizer.json"
@@ -214,6 +231,8 @@ def main() -> None:
         results["models"][GTE_SHAPE] = compare(
             runtimes, settings, replace(plan, rounds=plan.fewer_rounds), step=2
         )
+    results["rerank"] = rerank.run(options.minilm, options.work, options.threads, plan.rounds)
+    say("reranking")
     results["cold_start"] = start_cold(
         files, options.work, options.threads, plan.fewer_rounds, found["missing"]
     )

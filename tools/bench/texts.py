@@ -18,7 +18,7 @@ import sysconfig
 import warnings
 from pathlib import Path
 
-from batches import MAX_LENGTH, Corpora, Text
+from batches import MAX_LENGTH, Corpora, Text, pair_text
 from tokenizers import Tokenizer
 
 LENGTHS = (8, 16, 32, 64, 128, 256, 512)
@@ -86,6 +86,26 @@ def corpora(tokenizer_file: Path, mixed: int, short: int, chunks: int, many: int
     by_length = sorted(made["mixed"], key=lambda t: len(t.input_ids))
     made["check"] = [*by_length[:: max(1, len(by_length) // 24)], *made["chunks"][:2]]
     return made
+
+
+def pairs(tokenizer_file: Path, count: int, length: int) -> list[Text]:
+    """One query with each of so many documents, in exactly so many tokens."""
+    tokenizer = Tokenizer.from_file(str(tokenizer_file))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    query = "how does a program wait for another one to end?"
+    prose = "\n".join(docstrings()[:4000])
+    offsets = tokenizer.encode(prose, add_special_tokens=False).offsets
+    size = length - len(tokenizer.encode(query, "").ids)
+    found: list[Text] = []
+    for start in range(0, len(offsets) - size, size):
+        document = prose[offsets[start][0] : offsets[start + size - 1][1]]
+        ids = tokenizer.encode(query, document).ids
+        if len(ids) == length:  # a slice that was cut within a word may be a token off
+            found.append(pair_text(query, document, ids))
+        if len(found) == count:
+            return found
+    raise ValueError(f"only {len(found)} pairs of {length} tokens; wanted {count}")
 
 
 def describe(texts: list[Text]) -> dict[str, int]:

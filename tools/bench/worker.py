@@ -34,9 +34,10 @@ if not NAME.startswith("gtenp"):  # gtenp is to settle its threads itself
 import numpy as np  # noqa: E402
 from batches import Text, count_tokens, length_sorted, load  # noqa: E402
 from peers import PEERS, Files  # noqa: E402
+from rerankers import POOLINGS, REFERENCE, RERANKERS  # noqa: E402
 
 TEXTS_BY_NAME = load(Path(TEXTS))
-PEER = PEERS[NAME]
+PEER = {**PEERS, **RERANKERS, **POOLINGS, **REFERENCE}[NAME]
 EMBED = PEER.load(Files(Path(FOLDER), Path(CONVERTED)), THREADS, LANES)
 POOL = ThreadPoolExecutor(LANES)
 
