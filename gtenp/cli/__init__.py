@@ -105,7 +105,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def main(ctx: click.Context, debug: bool) -> None:  # noqa: ARG001, see _Group.invoke
-    """BERT sentence embeddings in pure NumPy."""
+    """Sentence embeddings and reranking in pure NumPy."""
     if os.environ.get("NO_COLOR"):
         ctx.color = False
 
