@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from places import DATA
 
 from gtenp import Embedder
 from gtenp.engine.batch import pack
-from gtenp.errors import UnsupportedModelError
+from gtenp.errors import ModelFileError, UnsupportedModelError
 
 WORDS = (DATA / "tiny/vocab.txt").read_text(encoding="utf-8").split("\n")[:-1]
 PLAIN, UNIGRAM = Golden("models"), Golden("multilingual")
@@ -164,6 +165,31 @@ def test_pieces_alone_give_the_tokens_that_tokenizer_json_gives(tmp_path):
     assert not (folder / "tokenizer.json").exists()
     expected = UNIGRAM.sequences("multilingual-e5-base.")
     assert Embedder(folder).tokenizer(UNIGRAM.facts["texts"])["input_ids"] == expected
+
+
+def test_camemberts_pieces_alone_give_the_same_tokens_too(tmp_path):
+    model = MODELS["camembert-with-mean-pooling"]
+    folder = build(replace(model, unigram="pieces"), tmp_path, [])
+    assert not (folder / "tokenizer.json").exists()
+    expected = UNIGRAM.sequences("camembert-with-mean-pooling.")
+    assert expected[0][0] == 5  # where XLM-R has 0
+    assert Embedder(folder).tokenizer(UNIGRAM.facts["texts"])["input_ids"] == expected
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    config.pop("tokenizer_class")
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    assert Embedder(folder).tokenizer(UNIGRAM.facts["texts"])["input_ids"] == expected
+
+
+def test_an_unknown_piece_at_another_place_than_camemberts_is_refused(tmp_path):
+    folder = build(MODELS["camembert-with-mean-pooling"], tmp_path, [])
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    vocab = content["model"]["vocab"]
+    vocab[3], vocab[4] = vocab[4], vocab[3]
+    content["added_tokens"] = []
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(ModelFileError, match="has '<unk>' at 4; CamembertTokenizer has it at 3"):
+        Embedder(folder)
 
 
 # ── Cross-encoders ───────────────────────────────────────────────────────────────────────────────

@@ -125,7 +125,10 @@ def load_model(folder: Path, dtype: torch.dtype) -> BertModel:
 def load_encoder(folder: Path, dtype: torch.dtype) -> Any:
     """The encoder of any family, without a head, in eager attention."""
     options = {"dtype": torch.float32, "attn_implementation": "eager"}
-    return AutoModel.from_pretrained(folder, **options).to(dtype).eval()
+    names = json.loads((folder / "config.json").read_text()).get("architectures") or []
+    # T5's own, for the other has a decoder too.
+    kind = transformers.T5EncoderModel if "T5EncoderModel" in names else AutoModel
+    return kind.from_pretrained(folder, **options).to(dtype).eval()
 
 
 @torch.no_grad()

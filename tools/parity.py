@@ -38,6 +38,7 @@ from make_goldens import (  # noqa: E402
     cross_encoder,
     family_ids,
     hidden_states,
+    in_float64,
     load_encoder,
     load_model,
     load_tokenizer,
@@ -47,7 +48,7 @@ from make_goldens import (  # noqa: E402
     views,
 )
 from models.build import build  # noqa: E402
-from models.byte_level import EMBEDDERS, build_byte_level  # noqa: E402
+from models.byte_level import EMBEDDERS, RERANKERS, build_byte_level  # noqa: E402
 from models.families import FAMILIES, write_family  # noqa: E402
 from models.published import (  # noqa: E402
     CROSS_ENCODERS,
@@ -181,9 +182,12 @@ def compare_cross_encoders(texts: list[str]) -> bool:
     pairs = [(first, second) for first in texts[::4] for second in texts]
     print(f"\ncross-encoders: {len(pairs)} pairs                   logits      scores")
     worst = 0.0
-    for model in (*CROSS_ENCODERS, *MULTILINGUAL_RERANKERS):
+    for model in (*CROSS_ENCODERS, *MULTILINGUAL_RERANKERS, *RERANKERS):
         with tempfile.TemporaryDirectory() as temporary:
-            folder = build(model, Path(temporary), tiny_vocabulary())
+            if model in RERANKERS:
+                folder = build_byte_level(model, Path(temporary))
+            else:
+                folder = build(model, Path(temporary), tiny_vocabulary())
             ours, theirs = CrossEncoder(folder), cross_encoder(folder)
             longest = [(texts[0], words_of(ours.max_seq_length + 9))]  # no others padded to it
             differences = [
@@ -207,10 +211,10 @@ def compare_families(rng: np.random.Generator) -> bool:
     """
     print("\nhidden states, all levels                float32     float64")
     within = True
-    for config in FAMILIES:
+    for name, config in FAMILIES.items():
         with tempfile.TemporaryDirectory() as temporary:
             folder = write_family(Path(temporary), config)
-            within &= compare_states(config["model_type"], folder, family_ids(rng, config))
+            within &= compare_states(name, folder, family_ids(rng, config))
     for model in MULTILINGUAL:
         with tempfile.TemporaryDirectory() as temporary:
             folder = build(model, Path(temporary), [])
@@ -234,7 +238,8 @@ def compare_states(title: str, folder: Path, rows: list[list[int]]) -> bool:
         float32 = max(float32, np.abs(ours - hidden_states(single, row)).max())
         trace = variations.forward(doubles, config, batch.input_ids)
         ours = np.stack(trace.hidden_states)
-        float64 = max(float64, np.abs(ours - hidden_states(double, row)).max())
+        with in_float64():
+            float64 = max(float64, np.abs(ours - hidden_states(double, row)).max())
     print(f"{title:38}{float32:11.2e} {float64:11.2e}")
     return float32 <= FLOAT32_TOLERANCE and float64 <= FLOAT64_TOLERANCE
 

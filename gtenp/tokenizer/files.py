@@ -8,11 +8,11 @@ Who wins where the files disagree, as in transformers:
    tokenizer. BertTokenizer, also where none is named, puts [CLS] and [SEP] around a text whatever
    tokenizer.json says; XLMRobertaTokenizer, also where none is named and the model is an
    xlm-roberta, <s> and </s>, and takes of its stages the vocabulary and the character map alone
-   (``stages.py``); T5Tokenizer likewise, with </s> alone behind a text; MPNetTokenizer is BERT's
-   with <s> and </s>; RobertaTokenizer, also where none is named and the model is a roberta, puts
-   those around too, and takes the vocabulary and the merges alone; GPT2Tokenizer takes these and
-   tokenizer.json's template; PreTrainedTokenizerFast and TokenizersBackend take tokenizer.json as
-   it is.
+   (``stages.py``); CamembertTokenizer is XLM-R's with other ids; T5Tokenizer likewise, with </s>
+   alone behind a text; MPNetTokenizer is BERT's with <s> and </s>; RobertaTokenizer, also where
+   none is named and the model is a roberta, puts those around too, and takes the vocabulary and the
+   merges alone; GPT2Tokenizer takes these and tokenizer.json's template; PreTrainedTokenizerFast
+   and TokenizersBackend take tokenizer.json as it is.
 3. Special tokens' names: ``special_tokens_map.json`` (unless ``tokenizer_config.json`` has
    ``added_tokens_decoder``), ``tokenizer_config.json``, and for BertTokenizer its defaults.
 4. Added tokens: ``added_tokens_decoder``, or where there is none tokenizer.json's and those of
@@ -57,8 +57,9 @@ BERT_CLASSES = ("BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer", "Mob
 # The class that builds MPNet's likewise: BERT's words, RoBERTa's special tokens.
 MPNET_CLASSES = ("MPNetTokenizer",)
 WORDPIECE_CLASSES = BERT_CLASSES + MPNET_CLASSES
-# The class that builds XLM-R's likewise, of Unigram.
-XLMR_CLASSES = ("XLMRobertaTokenizer",)
+# The class that builds XLM-R's likewise, of Unigram; CamemBERT's does the same with ids of its own.
+CAMEMBERT = "CamembertTokenizer"
+XLMR_CLASSES = ("XLMRobertaTokenizer", CAMEMBERT)
 # The class that builds T5's likewise: nothing before a text, </s> behind it.
 T5_CLASSES = ("T5Tokenizer",)
 # Where those of sentencepiece find their pieces, if there is no tokenizer.json.
@@ -75,6 +76,7 @@ USUAL_CLASSES = {
     "mpnet": MPNET_CLASSES[0],
     "roberta": ROBERTA_CLASSES[0],
     "t5": T5_CLASSES[0],
+    "camembert": CAMEMBERT,
     "xlm-roberta": XLMR_CLASSES[0],
 }
 # Those that take tokenizer.json as it is.
@@ -110,6 +112,8 @@ DEFAULT_NAMES = {
     **dict.fromkeys(T5_CLASSES, T5_NAMES),
     **dict.fromkeys(GPT2_CLASSES, GPT2_NAMES),
 }
+# What stands in the places of fairseq's own dictionary, before CamemBERT's pieces.
+CAMEMBERT_UNUSED = ("<s>NOTUSED", "</s>NOTUSED", "<unk>NOTUSED")
 # Where these classes have the unknown piece, whatever tokenizer.json says.
 UNK_IDS = {**dict.fromkeys(XLMR_CLASSES, 3), **dict.fromkeys(T5_CLASSES, 2)}
 
@@ -220,7 +224,7 @@ def _read_spec(folder: Path) -> TokenizerSpec:
     in_file: list[dict[str, Any]] = says.pop("added_tokens")
     try:
         named = DEFAULT_NAMES.get(name, {}) | _special_names(folder, config)
-        if name in MPNET_CLASSES and isinstance(named["mask_token"], str):
+        if name in (*MPNET_CLASSES, CAMEMBERT) and isinstance(named["mask_token"], str):
             named["mask_token"] = {"content": named["mask_token"], "lstrip": True}
         contents: dict[str, Any] = {key: _special(name)["content"] for key, name in named.items()}
         entries = _other_tokens(folder, config, in_file)
@@ -261,6 +265,12 @@ def _read_spec(folder: Path) -> TokenizerSpec:
         contents[key] = None
     options = CALL_OPTIONS | NORMALIZER_OPTIONS if builds_berts else CALL_OPTIONS
     stated = {ours: config[theirs] for ours, theirs in options.items() if theirs in config}
+    if name == CAMEMBERT and vocab[contents["unk_token"]] != UNK_IDS[name]:
+        raise ModelFileError(
+            path,
+            f"has {contents['unk_token']!r} at {vocab[contents['unk_token']]}; {name} has it at "
+            f"{UNK_IDS[name]}: copy the model's own vocabulary",
+        )
     if name in XLMR_CLASSES:
         ids = vocab | {token.content: token.id for token in added}
         around = (_id(path, ids, contents[key], key) for key in ("bos_token", "eos_token"))
@@ -446,6 +456,7 @@ def _read_sentencepiece(
     """A file of sentencepiece, as arguments of ``TokenizerSpec``.
 
     XLM-R's ids are fairseq's: four special tokens, the pieces but for the first three, the mask.
+    CamemBERT's: five that stand for fairseq's, the pieces but for the first, the mask.
     T5's are the pieces as they stand, and the sentinels behind them, the last one first.
     """
     from gtenp.tokenizer.precompiled import Precompiled
@@ -466,6 +477,10 @@ def _read_sentencepiece(
         bos, eos, unk, _, pad, _, mask = special
         pieces = [bos, pad, eos, unk, *model.pieces[3:], mask]
         scores = [0.0] * 4 + model.scores[3:] + [0.0]
+        if name == CAMEMBERT:
+            unused, unused_end, unused_unk = CAMEMBERT_UNUSED
+            pieces = [unused, pad, unused_end, unk, unused_unk, *model.pieces[1:], mask]
+            scores = [0.0] * 4 + [-100.0, *model.scores[1:], 0.0]
     return {
         "vocab": dict(zip(pieces, range(len(pieces)), strict=True)),
         "stages": _class_stages(path, name, charsmap, scores, config),

@@ -178,8 +178,8 @@ class Model:
     dense: dict[str, Any] = field(default_factory=dict)
     dtype: str = "float32"
     lowercase: bool = True
-    # Of a Unigram tokenizer: "older" or "newer" stages in tokenizer.json, or "pieces", which has
-    # sentencepiece.bpe.model alone; None: WordPiece.
+    # Of a Unigram tokenizer: "older" or "newer" stages in tokenizer.json, "camembert", or "pieces",
+    # which has sentencepiece.bpe.model alone; None: WordPiece.
     unigram: str | None = None
     tokenizer_class: str = "XLMRobertaTokenizer"
     # The form of the files
@@ -329,6 +329,12 @@ MULTILINGUAL = [
         unigram="newer",
     ),
     Model("pieces-alone", xlm_roberta(384, 2), unigram="pieces"),
+    Model(
+        "camembert-with-mean-pooling",
+        xlm_roberta(384, 2, model_type="camembert", vocab_size=250005),
+        unigram="camembert",
+        tokenizer_class="CamembertTokenizer",
+    ),
 ]
 
 # One layer of the house each: no model in particular, but each form is in the wild.

@@ -45,6 +45,15 @@ def pieces() -> list[tuple[str, float]]:
     return [*((name, 0.0) for name in SPECIAL), *ordered, ("<mask>", 0.0)]
 
 
+CAMEMBERTS = ["<s>NOTUSED", "<pad>", "</s>NOTUSED", "<unk>", "<unk>NOTUSED", "<s>", "</s>"]
+
+
+def camembert_pieces() -> list[tuple[str, float]]:
+    """The same as CamemBERT numbers them."""
+    first = [(name, -100.0 if name == "<unk>NOTUSED" else 0.0) for name in CAMEMBERTS]
+    return [*first, *pieces()[4:]]
+
+
 def rows(vocab_size: int) -> int:
     """As many more rows of the embedding table than pieces as the published model has."""
     return len(pieces()) + vocab_size - _PUBLISHED
@@ -57,8 +66,9 @@ def words_of(tokens: int) -> str:
 
 
 def write_tokenizer(folder: Path, form: str, name: str, max_length: int) -> None:
-    """The files: ``form`` "older" or "newer" is the kind of stages in tokenizer.json, "pieces" has
-    sentencepiece.bpe.model alone; ``name`` is the tokenizer's class.
+    """The files: ``form`` "older" or "newer" is the kind of stages in tokenizer.json, "camembert"
+    the older one with CamemBERT's ids; "pieces" has sentencepiece.bpe.model alone, which both
+    number for themselves. ``name`` is the tokenizer's class.
     """
     mask = {"content": "<mask>", "lstrip": True, "normalized": True, "rstrip": False}
     config = {
@@ -98,9 +108,11 @@ def _tokenizer_json(form: str) -> dict[str, Any]:
             "pre_tokenizer": newer,
             "decoder": newer,
         },
-    }[form]
+    }["newer" if form == "newer" else "older"]
+    special = CAMEMBERTS if form == "camembert" else SPECIAL
+    vocab = camembert_pieces() if form == "camembert" else pieces()
     flags = {"single_word": False, "rstrip": False, "normalized": False, "special": True}
-    ids = {piece: i for i, (piece, _) in enumerate(pieces())}
+    ids = {piece: i for i, (piece, _) in enumerate(vocab)}
     first, last = ({"SpecialToken": {"id": name, "type_id": 0}} for name in ("<s>", "</s>"))
     text, other = ({"Sequence": {"id": name, "type_id": 0}} for name in "AB")
     return {
@@ -109,7 +121,7 @@ def _tokenizer_json(form: str) -> dict[str, Any]:
         "padding": None,
         "added_tokens": [
             {"id": ids[name], "content": name, "lstrip": name == "<mask>", **flags}
-            for name in (*SPECIAL, "<mask>")
+            for name in (*special, "<mask>")
         ],
         **stages,
         "post_processor": {
@@ -120,7 +132,7 @@ def _tokenizer_json(form: str) -> dict[str, Any]:
                 name: {"id": name, "ids": [ids[name]], "tokens": [name]} for name in ("<s>", "</s>")
             },
         },
-        "model": {"type": "Unigram", "unk_id": 3, "vocab": pieces()},
+        "model": {"type": "Unigram", "unk_id": 3, "vocab": vocab},
     }
 
 
