@@ -6,6 +6,8 @@ import click
 
 from gtenp.cli.options import examples, model_option, revision_option
 
+_MOST = 8192  # tokens of the longest texts; there are models that read any number
+
 
 @click.command(epilog=examples("gtenp bench --model all-MiniLM-L6-v2"))
 @model_option
@@ -22,7 +24,7 @@ def bench(model: str, revision: str | None) -> None:
     from gtenp.measure import speed as benchmark
 
     embedder = Embedder(model, revision=revision)
-    config, most = embedder.config, embedder.max_seq_length
+    config, most = embedder.config, min(embedder.max_seq_length, _MOST)
     library, kernel = benchmark.blas()
     click.echo(
         f"{model}: {config.num_hidden_layers} layers, {config.hidden_size} wide; "
@@ -33,7 +35,7 @@ def bench(model: str, revision: str | None) -> None:
     texts = benchmark.mixed_texts()
     for name, chosen in (
         ("docstrings of Python's built-ins", texts),
-        (f"{most} tokens each", [benchmark.text_of(most)] * 8 * embedder.threads),
+        (f"{most} tokens each", [benchmark.text_of(most, embedder)] * 8 * embedder.threads),
     ):
         many = benchmark.throughput(embedder, name, chosen, benchmark.SECONDS)
         figures = f"{many.tokens:>8,}{many.rate:>10,.0f}{many.limit:>10,.0f}{many.share:>8.2f}"
@@ -41,7 +43,9 @@ def bench(model: str, revision: str | None) -> None:
     click.echo(f"\n{'one text':<32}{'p50 ms':>10}{'p99 ms':>10}")
     for length in benchmark.LATENCY_LENGTHS:
         if length <= most:
-            one = benchmark.latency(embedder, benchmark.text_of(length), benchmark.SECONDS)
+            one = benchmark.latency(
+                embedder, benchmark.text_of(length, embedder), benchmark.SECONDS
+            )
             click.echo(f"{f'{one.tokens} tokens':<32}{one.p50:>10.2f}{one.p99:>10.2f}")
     hint = benchmark.machine_hint()
     if hint:

@@ -98,7 +98,7 @@ def _thinned(embedder: Embedder, texts: Sequence[str], seconds: float) -> Sequen
     """Every second text, or third, and so on, so that to embed them all takes about so long; but
     enough for a batch, and one for each thread.
     """
-    trial = text_of(min(128, embedder.max_seq_length))
+    trial = text_of(min(128, embedder.max_seq_length), embedder)
     (took,) = min(_rounds((partial(embedder.encode, trial, truncate="silent"),), 0.0))
     of_trial, *of_texts = map(len, embedder.token_ids([trial, *texts]))
     wanted = max(of_trial * seconds / took, MAX_TOKENS)
@@ -148,9 +148,12 @@ def _values(owner: type) -> Iterable[object]:
     return [value for _, value in sorted(vars(owner).items())]
 
 
-def text_of(tokens: int) -> str:
-    """A text of so many tokens, [CLS] and [SEP] included, in any vocabulary with the word "the"."""
-    return "the " * (tokens - 2)
+def text_of(tokens: int, embedder: Embedder | None = None) -> str:
+    """A text of so many tokens, special ones included, in any vocabulary with the word "the"; for
+    BERT's two special tokens where no model is given.
+    """
+    special = 2 if embedder is None else embedder.tokenizer.num_special_tokens_to_add()
+    return " ".join(["the"] * (tokens - special))
 
 
 # ── The limit ────────────────────────────────────────────────────────────────────────────────────

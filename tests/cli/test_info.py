@@ -47,6 +47,12 @@ def test_info_tells_of_licence_prompts_and_what_was_left_aside(sentence_tiny):
             "a table for 512 tokens; a number added to each score, by distance",
             "WordPiece, uncased",
         ),
+        (
+            "nomic-embed-text-v1.5",
+            "nomic_bert",
+            "rotary, base 1000, 8192 tokens",
+            "WordPiece, uncased",
+        ),
         ("sentence-t5-base", "t5", "a number added to each score, by distance", "Unigram"),
         (
             "blooms-layers",

@@ -3,6 +3,7 @@ import time
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from models.build import built
 from places import DATA
 
 from gtenp import Embedder
@@ -96,3 +97,15 @@ def test_the_command_prints_both_tables_and_the_kernel(monkeypatch):
     assert f"kernel {benchmark.blas()[1]}" in lines[1]
     assert [line.split()[0] for line in lines if "docstrings" in line or "tokens " in line]
     assert lines[-1] == "a hint"
+
+
+@pytest.mark.parametrize(
+    "name", ["all-mpnet-base-v2", "sentence-t5-base", "a-gated-t5", "nomic-embed-text-v1.5"]
+)
+def test_every_family_is_measured_by_its_own_products_and_tokens(name, tmp_path):
+    embedder = Embedder(built(name, tmp_path))
+    for tokens in (8, 32):
+        text = benchmark.text_of(tokens, embedder)
+        assert benchmark.latency(embedder, text, seconds=0.01).tokens == tokens
+    found = benchmark.throughput(embedder, "two", ["hello", "hello world"], seconds=0.1)
+    assert 0 < found.share < 2

@@ -149,7 +149,8 @@ def test_weights_that_stay_in_the_file_give_the_same(family, monkeypatch):
     batch = pack(family.rows, arithmetic=family.config.arithmetic)
     expected = Encoder(family.weights, family.config).forward(batch)
     monkeypatch.setattr(encoder_module, "_MOST_LAID_OUT", 0)
-    monkeypatch.setattr(encoder_module, "_MOST_WIDENED", 1000)
+    monkeypatch.setattr(encoder_module, "_MOST_WIDENED", 64)
+    monkeypatch.setattr(encoder_module, "_DEPTH", 10)
     for weights in (family.weights, astype(family.weights, np.float16)):
         found = Encoder(weights, family.config).forward(batch)
         again = Encoder(astype(weights, np.float32), family.config).forward(batch)
