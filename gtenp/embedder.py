@@ -299,7 +299,7 @@ class Embedder:
         every_token = output_value != "sentence_embedding"
 
         def embed(indices: list[int], threads: int) -> None:
-            ids = self._tokenize([texts[i] for i in indices], prompt, max_length)
+            ids = self.prompted_ids([texts[i] for i in indices], prompt, max_length)
             embeddings[indices], rows = self._forward(ids, threads, prompt_length, every_token)
             for i, row, tokens in zip(indices, ids, rows, strict=False):
                 token_ids[i], token_embeddings[i] = row, tokens
@@ -434,7 +434,7 @@ class Embedder:
         prompt = self._choose_prompt(None, None)
         if truncate != "silent":
             self._lengths(texts, prompt, self.max_seq_length, truncate)
-        return self._tokenize(texts, prompt, self.max_seq_length)
+        return self.prompted_ids(texts, prompt, self.max_seq_length)
 
     def encode_ids(
         self,
@@ -497,9 +497,9 @@ class Embedder:
             for start in range(0, len(texts), _TEXTS_AT_ONCE):
                 some = texts[start : start + _TEXTS_AT_ONCE]
                 # One token more than is kept tells a cut text from one that just fits.
-                lengths += map(len, self._tokenize(some, prompt, most + 1))
+                lengths += map(len, self.prompted_ids(some, prompt, most + 1))
         except InputError:
-            self._tokenize(texts, prompt, most + 1)  # names the place among all texts
+            self.prompted_ids(texts, prompt, most + 1)  # names the place among all texts
             raise
         too_long = [i for i, length in enumerate(lengths) if length > most]
         if too_long and truncate == "error":
@@ -516,29 +516,37 @@ class Embedder:
             warnings.warn(TruncationWarning(f"{fact} there", advice), stacklevel=4)
         return [min(length, most) for length in lengths]
 
-    def _tokenize(self, texts: list[str], prompt: str, most: int) -> list[list[int]]:
-        """Each text's token ids, its prompt before it, and at most so many."""
+    def prompted_ids(
+        self, texts: list[str], prompt: str, most: int, truncation_side: str | None = None
+    ) -> list[list[int]]:
+        """Each text's token ids, its prompt around it, and at most so many; ``truncation_side`` is
+        the model's own, or "left" or "right".
+        """
         if prompt in self.prompt_ends:
-            return self._tokenize_between(prompt, texts, self.prompt_ends[prompt], most)
+            return self._ids_between(prompt, texts, self.prompt_ends[prompt], most, truncation_side)
         if prompt:  # what is no str is left for the tokenizer to name
             texts = [prompt + text if isinstance(text, str) else text for text in texts]
         token_ids: list[list[int]] = self.tokenizer(
             texts,
             truncation=True,
             max_length=most,
+            truncation_side=truncation_side,
             return_token_type_ids=False,
             return_attention_mask=False,
         )["input_ids"]
         return token_ids
 
-    def _tokenize_between(
-        self, prompt: str, texts: list[str], end: str, most: int
+    def _ids_between(
+        self, prompt: str, texts: list[str], end: str, most: int, truncation_side: str | None
     ) -> list[list[int]]:
         """The same with an end behind each text. Both are tokens of their own, which no cut takes
         away and no word of the text is joined with.
         """
         before, behind = self.tokenizer([prompt, end], add_special_tokens=False)["input_ids"]
-        rows = self.tokenizer(texts, truncation=True, max_length=most - len(before + behind))
+        kept = most - len(before + behind)
+        rows = self.tokenizer(
+            texts, truncation=True, max_length=kept, truncation_side=truncation_side
+        )
         return [[*before, *row, *behind] for row in rows["input_ids"]]
 
     def prompt_length(self, prompt: str) -> int:

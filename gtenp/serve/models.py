@@ -181,12 +181,14 @@ class Models:
         most = embedder.max_seq_length
         is_text = bool(given.values) and isinstance(given.values[0], str)
         # One token more than is kept tells a cut text from one that just fits.
-        ids = self._ids(given.values, prompt, most + 1, side) if is_text else given.values
+        ids = (
+            embedder.prompted_ids(given.values, prompt, most + 1, side) if is_text else given.values
+        )
         too_long = [i for i, row in enumerate(ids) if len(row) > most - 2 * (not is_text)]
         self._refuse_long(too_long, given.name, most, truncate)
         if is_text:
             for i in too_long:
-                ids[i] = self._ids([given.values[i]], prompt, most, side)[0]
+                ids[i] = embedder.prompted_ids([given.values[i]], prompt, most, side)[0]
         else:
             ids = [self._framed(row, most, side) for row in ids]
         return Work(
@@ -197,18 +199,6 @@ class Models:
             given.name,
             len(too_long),
         )
-
-    def _ids(self, texts: list[str], prompt: str, most: int, side: str) -> list[list[int]]:
-        assert self.embedder is not None
-        ids: list[list[int]] = self.embedder.tokenizer(
-            [prompt + text for text in texts] if prompt else texts,
-            truncation=True,
-            max_length=most,
-            truncation_side=side,
-            return_token_type_ids=False,
-            return_attention_mask=False,
-        )["input_ids"]
-        return ids
 
     def _framed(self, ids: list[int], most: int, side: str) -> list[int]:
         """A client's own ids between the special tokens, which it leaves to the server."""

@@ -105,3 +105,14 @@ def test_without_an_embedding_model_there_are_no_vectors(serve, cross_encoder):
     )
     assert reply.status_code == 404
     assert reply.json()["error"]["message"] == "no embedding model is served here"
+
+
+def test_a_prompt_with_an_end_stands_on_both_sides_of_a_text(embedder, serve, monkeypatch):
+    monkeypatch.setattr(embedder, "prompt_ends", {"the capital of ": " the"})
+    client = serve()
+    body = {"input": ["china"], "prompt_name": "query"}
+    reply = client.post("/v1/embeddings", json=body).json()
+    wanted = embedder.encode_query(["china"])[0]
+    np.testing.assert_allclose(reply["data"][0]["embedding"], wanted, atol=1e-6)
+    monkeypatch.setattr(embedder, "prompt_ends", {})
+    assert not np.allclose(embedder.encode_query(["china"])[0], wanted, atol=1e-3)
