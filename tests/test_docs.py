@@ -74,7 +74,7 @@ def test_every_page_of_docs_is_linked_from_the_readme():
 def test_each_program_has_its_row_and_the_row_its_test():
     page = PAGES["docs/integrations.md"]
     rows = re.findall(
-        r"^\| \[(.+)\]\(#.+\) \|.*\[`-k (\w+)`\]\(\.\./(\S+)\) \|$", page, re.MULTILINE
+        r"^\| \[(.+)\]\(#.+\) \|.*\[`-k (\w+)`\]\(\.\./([^)]+)\).*\|$", page, re.MULTILINE
     )
     assert [name for name, _, _ in rows] == re.findall(r"^## (.+)", page, re.MULTILINE)
     examples = [example.id for example in EXAMPLES if "integrations.md" in example.id]

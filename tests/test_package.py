@@ -45,8 +45,8 @@ FLOORS: dict[str, list[str]] = {
     "measure": ["speed", "quality"],
     "integrations": ["chroma", "langchain", "llama_index", "llm", "ray", "sklearn"],
     "jobs": [
-        "records", "formats", "readers", "chunks", "blocks", "ahead", "spool", "rows", "parquet",
-        "sqlite", "writers", "job", "outputs", "concat", "index",
+        "records", "formats", "readers", "chunks", "blocks", "ahead", "forked", "spool", "rows",
+        "parquet", "sqlite", "writers", "job", "outputs", "concat", "index",
     ],
     "verify": [
         "trace", "answers", "value_files", "compare", "case", "forms", "token_mistakes",

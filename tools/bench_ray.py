@@ -15,10 +15,11 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from itertools import cycle, islice
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import ray
 
 from gtenp import Embedder
@@ -27,18 +28,6 @@ from gtenp.measure.speed import mixed_texts
 
 ROUNDS = 3
 BLOCK = 64  # texts
-
-
-def write(folder: Path, count: int) -> list[str]:
-    """The texts, as files of a block each."""
-    folder.mkdir()
-    known = mixed_texts()
-    texts = [known[i % len(known)] for i in range(count)]
-    for start in range(0, count, BLOCK):
-        some = texts[start : start + BLOCK]
-        table = pa.table({"id": range(start, start + len(some)), "text": some})
-        pq.write_table(table, folder / f"{start}.parquet")
-    return texts
 
 
 class Measured(EmbedTexts):
@@ -61,16 +50,17 @@ class Measured(EmbedTexts):
         return vectors
 
 
-def run(model: str, texts: Path, actors: int) -> tuple[float, float, float]:
+def run(model: str, texts: list[str], actors: int) -> tuple[float, float, float]:
     """Texts a second of CPU, and the most that an actor had of Uss and Pss, MB."""
     with tempfile.TemporaryDirectory() as folder:
-        ray.data.read_parquet(str(texts)).map_batches(
+        blocks = [pa.table({"text": some}) for some in in_blocks(texts)]
+        ray.data.from_arrow(blocks).map_batches(
             Measured,
             fn_constructor_args=(model, folder),
             compute=ray.data.ActorPoolStrategy(size=actors),
             num_cpus=1,
             batch_format="pyarrow",
-        ).write_parquet(f"{folder}/vectors")
+        ).materialize()
         found = [json.loads(path.read_text()) for path in Path(folder).glob("[0-9]*")]
     if len(found) != actors:
         raise SystemExit(f"{len(found)} of {actors} actors had work: take more texts")
@@ -78,22 +68,24 @@ def run(model: str, texts: Path, actors: int) -> tuple[float, float, float]:
     return sum(count) / sum(seconds), max(own) / 1e3, max(shared) / 1e3
 
 
-def main(model: str, count: int = 512) -> None:
+def in_blocks(texts: list[str]) -> Iterator[list[str]]:
+    """So many at a time."""
+    return (texts[first : first + BLOCK] for first in range(0, len(texts), BLOCK))
+
+
+def main(model: str, count: int = 1024) -> None:
     """Print the figures of one process without Ray, of one actor and of two, taking turns."""
-    with tempfile.TemporaryDirectory() as folder:
-        texts = write(Path(folder, "texts"), count)
-        embedder = Embedder(model, threads=1)
-        ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
-        context = ray.data.DataContext.get_current()
-        context.target_min_block_size, context.target_max_block_size = 1, 10_000
-        rounds = []
-        for _ in range(ROUNDS):
-            start = time.process_time()
-            for first in range(0, count, BLOCK):
-                embedder.encode(texts[first : first + BLOCK], truncate="silent")
-            alone = count / (time.process_time() - start)
-            rounds.append((alone, *(run(model, Path(folder, "texts"), n) for n in (1, 2))))
-        ray.shutdown()
+    texts = list(islice(cycle(mixed_texts()), count))
+    embedder = Embedder(model, threads=1)
+    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
+    rounds = []
+    for _ in range(ROUNDS):
+        start = time.process_time()
+        for some in in_blocks(texts):
+            embedder.encode(some, truncate="silent")
+        alone = count / (time.process_time() - start)
+        rounds.append((alone, *(run(model, texts, actors) for actors in (1, 2))))
+    ray.shutdown()
     print("without Ray", *(f"{alone:.0f}" for alone, _, _ in rounds), "texts a second of CPU")
     for name, place in (("1 actor", 1), ("2 actors", 2)):
         rates, own, shared = zip(*(one[place] for one in rounds), strict=True)

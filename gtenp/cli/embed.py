@@ -79,6 +79,13 @@ _DEFAULTS = {
 @click.option("--normalize/--no-normalize", default=None, help="Vectors of length 1, or as pooled.")
 @click.option("--max-length", type=_positive, help="Tokens to read of a text at most.")
 @click.option("--threads", type=_positive, help="How many CPUs to use.")
+@click.option(
+    "--processes",
+    type=_positive,
+    default=1,
+    metavar="N",
+    help="Share them between so many processes, which have one copy of the weights.",
+)
 @click.option("--batch-invariant", is_flag=True, help="Each text through the model by itself.")
 @click.option("--chunk", type=_positive, metavar="TOKENS", help="Cut texts into parts of so many.")
 @click.option(
@@ -109,6 +116,7 @@ def embed(
     glob: tuple[str, ...],
     sql: str | None,
     threads: int | None,
+    processes: int,
     restart: bool,
     quiet: bool,
     **chosen: Any,
@@ -132,7 +140,7 @@ def embed(
     from gtenp.embedder import Embedder
 
     plain = output is None or _is_stream(output) or output.suffix in ("", ".npy")
-    if not inputs and chosen == _DEFAULTS and plain:
+    if not inputs and chosen == _DEFAULTS and processes == 1 and plain:
         _embed_texts(texts, Embedder(model, revision=revision, threads=threads), output)
         return
     from gtenp.jobs import job
@@ -144,7 +152,7 @@ def embed(
     source = Source(inputs, form, column, id_column, glob or GLOB, sql, () if inputs else texts)
     embedder = Embedder(model, revision=revision)
     if output is None:
-        _print(source, settle(embedder, options), options, threads)
+        _print(source, settle(embedder, options), options, threads, processes)
         return
     with _progress(source, quiet) as (tell, progress):
         start = time.perf_counter()
@@ -157,6 +165,7 @@ def embed(
                     model,
                     options,
                     threads=threads,
+                    processes=processes,
                     restart=restart,
                     tell=tell,
                     progress=progress,
@@ -190,7 +199,9 @@ def _embed_texts(texts: tuple[str, ...], embedder: Embedder, output: Path | None
     click.echo(f"{output}: {len(texts)} × {embeddings.shape[1]} float32", err=True)
 
 
-def _print(source: Source, embedder: Embedder, options: Options, threads: int | None) -> None:
+def _print(
+    source: Source, embedder: Embedder, options: Options, threads: int | None, processes: int
+) -> None:
     from gtenp.jobs.blocks import of_shard, split
     from gtenp.jobs.job import checked, embed
     from gtenp.jobs.readers import read
@@ -199,7 +210,7 @@ def _print(source: Source, embedder: Embedder, options: Options, threads: int | 
     if options.dtype == "int8":
         raise click.UsageError("--dtype int8 cuts by the ranges of all texts; write a file with -o")
     blocks = of_shard(split(checked(read(source), options.on_error)), options.shard)
-    for done in embed(blocks, embedder, options, threads):
+    for done in embed(blocks, embedder, options, threads, processes):
         for bad in done.block.bad:
             click.echo(f"{bad.place}: {bad.problem}", err=True)
         for vector in convert(done.vectors, options.dtype, None):

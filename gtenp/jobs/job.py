@@ -26,6 +26,7 @@ from gtenp.errors import InputError
 from gtenp.jobs.ahead import map_ahead
 from gtenp.jobs.blocks import Block, of_shard, split
 from gtenp.jobs.chunks import chunk
+from gtenp.jobs.forked import map_forked
 from gtenp.jobs.formats import format_of
 from gtenp.jobs.readers import Source, files_of, pyarrow, read
 from gtenp.jobs.records import Bad, Record
@@ -107,6 +108,7 @@ def run(
     options: Options = Options(),
     *,
     threads: int | None = None,
+    processes: int = 1,
     restart: bool = False,
     tell: Callable[[str], None] = lambda _: None,
     progress: Progress = lambda _texts, _tokens: None,
@@ -141,7 +143,7 @@ def run(
         blocks = spool.skip_done(of_shard(split(checked(found, options.on_error)), options.shard))
         # What shards are joined into may want the columns.
         keep_columns = form.columns or options.shard is not None
-        for done in embed(blocks, embedder, options, threads, keep_columns=keep_columns):
+        for done in embed(blocks, embedder, options, threads, processes, keep_columns=keep_columns):
             spool.add(*done)
             progress(len(done.block.records) + len(done.block.bad), done.tokens)
         spool.commit()
@@ -164,10 +166,13 @@ def embed(
     embedder: Embedder,
     options: Options,
     threads: int | None = None,
+    processes: int = 1,
     *,
     keep_columns: bool = False,
 ) -> Iterator[Embedded]:
-    """Each block with its vectors, in their order, by an embedder of ``settle``."""
+    """Each block with its vectors, in their order, by an embedder of ``settle``. The processes
+    share the threads.
+    """
     prompt = prompt_of(embedder, options)
 
     def embed_one(block: Block) -> Embedded:
@@ -199,7 +204,10 @@ def embed(
             sum(n > most for n in tokens),
         )
 
-    return map_ahead(embed_one, blocks, threads or default_threads())
+    threads = threads or default_threads()
+    if processes > 1:
+        return map_forked(embed_one, blocks, processes, max(1, threads // processes))
+    return map_ahead(embed_one, blocks, threads)
 
 
 def settle(embedder: Embedder, options: Options) -> Embedder:
