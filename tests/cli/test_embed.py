@@ -21,7 +21,8 @@ def test_embed_reads_lines_of_standard_input():
     result = run("embed", "--model", TINY, stdin="hello\r\n\nworld")
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     expected = Embedder(TINY).encode(["hello", "", "world"])
-    np.testing.assert_array_equal(np.array(lines, np.float32), expected)
+    # Lines are embedded as they come, in whatever company: a last bit may differ.
+    np.testing.assert_allclose(np.array(lines, np.float32), expected, atol=1e-6)
 
 
 def test_embed_of_no_lines_prints_nothing():
