@@ -63,3 +63,13 @@ def test_its_steps_are_traced(embedder):
     values = trace(model_of(embedder), ids)
     assert np.abs(values["pooled"] - embedder.encode(TEXTS[0])).max() <= 1e-5
     assert np.isneginf(values["score_bias"][0, 0, 1])
+
+
+def test_a_text_without_tokens_goes_through_no_layer(tmp_path):
+    from gtenp.errors import InputError
+    from gtenp.verify.trace import token_ids
+
+    embedder = Embedder(build_sgpt(tmp_path))
+    assert not embedder.encode("").any()
+    with pytest.raises(InputError, match=r"texts\[1\]: has no token"):
+        token_ids(embedder, ["hello", ""])

@@ -63,7 +63,7 @@ def _one_sentence(*, debug: bool = False) -> Iterator[None]:
         if error.ctx is None or error.possibilities or not takes_texts(error.ctx.command):
             raise
         raise click.UsageError(
-            f"{error.format_message()} If a text begins so, put -- before the texts: "
+            f"{error.format_message().rstrip('.')}. If a text begins so, put -- before the texts: "
             f"{error.ctx.command_path} -- '{error.option_name} …'",
             error.ctx,
         ) from error

@@ -78,7 +78,7 @@ def _show(found: dict[str, Any]) -> None:
             for t in tokens
         )
     )
-    width = max(len(token["token"]) for token in tokens)
+    width = max((len(token["token"]) for token in tokens), default=0)
     for token in tokens:
         source = text[token["start"] : token["end"]]
         place = f"{token['start']:>5}-{token['end']:<5} {source!r}" if source else ""

@@ -153,7 +153,7 @@ class Tensors:
     """
 
     def __init__(self, paths: list[Path], prefix: str = "") -> None:
-        self._path = paths[0] if len(paths) == 1 else paths[0].parent / INDEX
+        self.path = paths[0] if len(paths) == 1 else paths[0].parent / INDEX
         self._tensors: dict[str, Array] = {}
         self._written: dict[str, str] = {}  # plain name → name in the file
         for path in paths:
@@ -176,15 +176,15 @@ class Tensors:
         """A tensor of this shape, which from then on counts as used."""
         tensor = self._tensors.pop(name, None)
         if tensor is None:
-            raise ModelFileError(self._path, f"lacks the tensor {name}; copy the file anew")
+            raise ModelFileError(self.path, f"lacks the tensor {name}; copy the file anew")
         written = self._written[name]
         if tensor.dtype.kind != "f":
             raise ModelFileError(
-                self._path, f"{written} has dtype {tensor.dtype}; wanted floats; copy the file anew"
+                self.path, f"{written} has dtype {tensor.dtype}; wanted floats; copy the file anew"
             )
         if tensor.shape != shape:
             raise ModelFileError(
-                self._path,
+                self.path,
                 f"{written} has shape {tensor.shape}, config.json wants {shape}; "
                 "copy both files from the same model",
             )
@@ -195,7 +195,7 @@ class Tensors:
         tensor = self.take(name, *shape)
         if not is_finite(tensor):
             raise ModelFileError(
-                self._path, f"{self._written[name]} holds NaN or infinity; copy the file anew"
+                self.path, f"{self._written[name]} holds NaN or infinity; copy the file anew"
             )
         return tensor
 
@@ -217,7 +217,7 @@ class Tensors:
         for name in self._tensors:
             if encoders_own.match(name):
                 raise ModelFileError(
-                    self._path,
+                    self.path,
                     f"has {self._written[name]}, for which the model of config.json has no place; "
                     "copy both files from the same model",
                 )

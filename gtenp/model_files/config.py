@@ -91,12 +91,28 @@ class JsonObject:
     def get(self, key: str, default: Any = None) -> Any:
         return self.values.get(key, default)
 
+    def name_of(self, *names: str) -> str:
+        """Whichever of a setting's names the file has, the first where it has none; ModelFileError
+        where two of them state different values.
+        """
+        stated = [name for name in names if self.values.get(name) is not None]
+        for name in stated[1:]:
+            first, value = self.values[stated[0]], self.values[name]
+            if value != first:
+                raise ModelFileError(
+                    self.path,
+                    f"{stated[0]} is {shown(first)} and {name}, which means the same, is "
+                    f"{shown(value)}; leave the right one",
+                )
+        return stated[0] if stated else names[0]
+
     def refuse_all_but(self, key: str, supported: Any) -> None:
         """UnsupportedModelError where the key is set to anything else."""
         value = self.values.get(key)
         if value is not None and value != supported:
             raise UnsupportedModelError(
-                self.path, f"sets {key} to {shown(value)}; gtenp knows {supported!r} only"
+                self.path,
+                f"sets {key} to {shown(value)}; gtenp knows {supported!r} only; pick another model",
             )
 
     def refuse_others(

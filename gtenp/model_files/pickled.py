@@ -73,6 +73,8 @@ def convert(
         refuse_links_outside(source, suffixes=(".bin", ".json"))
         index = source / _INDEX
         source = index if index.exists() else source / "pytorch_model.bin"
+        if not source.exists():  # asked before what stands beside it, which may be all there is
+            raise ModelFileError(source, "is missing; there is nothing to convert")
     if source.name == _INDEX:
         if target is not None:
             raise InputError(f"{source} names several parts, which one file can't hold")

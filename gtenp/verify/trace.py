@@ -217,8 +217,17 @@ HEAD_ACTIVATIONS: dict[str, Head] = {
 
 
 def token_ids(embedder: Embedder, texts: Sequence[str], truncate: str = "silent") -> list[Int]:
-    """Each text's tokens as ``encode`` makes them, default prompt and cut: n texts -> n × [S]."""
-    return [np.array(ids, np.int64) for ids in embedder.token_ids(list(texts), truncate)]
+    """Each text's tokens as ``encode`` makes them, default prompt and cut: n texts -> n × [S].
+
+    InputError for a text of no token, which goes through no layer.
+    """
+    rows = embedder.token_ids(list(texts), truncate)
+    if not all(rows):
+        raise InputError(
+            f"texts[{rows.index([])}]: has no token, for this model puts none around a text; leave "
+            "it out"
+        )
+    return [np.array(ids, np.int64) for ids in rows]
 
 
 def tokens(

@@ -220,7 +220,7 @@ def test_a_text_longer_than_those_before_equals_the_reference(name, length, tmp_
 def test_t5s_words_may_go_by_either_name(tmp_path):
     folder = write_family(tmp_path, CONFIGS["t5"])
     config = read_config(folder)
-    expected = load_weights(folder, config)
+    expected = load_weights(folder, config).word_embeddings.copy()  # its file is written anew
     tensors = load_file(folder / "model.safetensors")
     tensors["decoder.block.0.layer.0.layer_norm.weight"] = np.ones(3, np.float32)
     tensors["lm_head.weight"] = np.ones((2, 2), np.float32)
@@ -229,8 +229,50 @@ def test_t5s_words_may_go_by_either_name(tmp_path):
     for names in ((other,), (other, "shared.weight")):
         save_file(tensors | dict.fromkeys(names, words), folder / "model.safetensors")
         found = load_weights(folder, config)
-        np.testing.assert_array_equal(found.word_embeddings, expected.word_embeddings)
+        np.testing.assert_array_equal(found.word_embeddings, expected)
         assert {"lm_head.weight", "decoder.block.0.layer.0.layer_norm.weight"} <= {*found.ignored}
+
+
+def test_t5s_two_tables_of_words_must_be_one(tmp_path):
+    folder = write_family(tmp_path, CONFIGS["t5"])
+    tensors = load_file(folder / "model.safetensors")
+    tensors["encoder.embed_tokens.weight"] = 3 * tensors["shared.weight"]
+    save_file(tensors, folder / "model.safetensors")
+    with pytest.raises(ModelFileError, match=r"shared\.weight and .* differ; wanted one table"):
+        load_weights(folder, read_config(folder))
+
+
+@pytest.mark.parametrize(
+    ("family", "changes"),
+    [
+        ("distilbert", {"num_hidden_layers": 99}),
+        ("t5", {"num_hidden_layers": 99}),
+        ("t5", {"head_dim": 99}),
+        ("bloom", {"num_attention_heads": 99, "n_head": 4}),
+        ("nomic", {"n_layer": 99, "num_hidden_layers": 2}),
+    ],
+)
+def test_two_names_of_one_size_must_agree(family, changes, tmp_path):
+    folder = write_family(tmp_path, {**CONFIGS[family], **changes})
+    with pytest.raises(ModelFileError, match=r"means the same, is .*; leave the right one"):
+        read_config(folder)
+
+
+@pytest.mark.parametrize(
+    ("family", "changes"),
+    [
+        ("t5", {"dense_act_fn": "silu"}),
+        ("t5", {"is_gated_act": True}),
+        ("nomic", {"rope_scaling": {"rope_type": "linear", "factor": 4.0}}),
+        ("nomic", {"rotary_emb_base": 77, "rope_parameters": None}),
+        ("nomic", {"rope_theta": 50.0, "rotary_emb_base": 1000, "rope_parameters": None}),
+        ("nomic", {"activation_function": "gelu"}),
+    ],
+)
+def test_what_contradicts_a_familys_own_keys_is_refused(family, changes, tmp_path):
+    folder = write_family(tmp_path, {**CONFIGS[family], **changes})
+    with pytest.raises(UnsupportedModelError, match="pick another model"):
+        read_config(folder)
 
 
 def test_a_family_that_is_not_known_is_refused_by_name(tmp_path):

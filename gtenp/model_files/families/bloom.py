@@ -34,10 +34,8 @@ def read_config(found: JsonObject) -> BertConfig:
     refuse_what_changes_the_arithmetic(found)
     found.refuse_all_but("apply_residual_connection_post_layernorm", False)
 
-    def size(default: int, *keys: str) -> int:
-        """By whichever of the names the file has."""
-        stated = [key for key in keys if found.get(key) is not None]
-        return found.positive_int(stated[0] if stated else keys[0], default)
+    def size(default: int, *names: str) -> int:
+        return found.positive_int(found.name_of(*names), default)
 
     hidden = size(64, "n_embed", "hidden_size")
     return BertConfig(

@@ -35,7 +35,10 @@ def read_config(found: JsonObject) -> BertConfig:
     gtenp computes. Sinusoidal positions are a table in the file as any.
     """
     refuse_what_changes_the_arithmetic(found, hidden_act="activation")
-    sizes: dict[str, Any] = {ours: found.positive_int(*key) for ours, key in _SIZES.items()}
+    sizes: dict[str, Any] = {
+        ours: found.positive_int(found.name_of(key, ours), default)
+        for ours, (key, default) in _SIZES.items()
+    }
     return BertConfig(
         **sizes,
         type_vocab_size=1,

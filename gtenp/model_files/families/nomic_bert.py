@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gtenp.errors import UnsupportedModelError
+from gtenp.errors import ModelFileError, UnsupportedModelError
 from gtenp.model_files.checkpoint import BertWeights, Layer, Linear
 from gtenp.model_files.config import (
     Arithmetic,
@@ -37,6 +37,7 @@ _SUPPORTED = {
     "rotary_emb_interleaved": False,
     "rotary_emb_scale_base": None,
     "rotary_scaling_factor": None,
+    "rope_scaling": None,
     "qkv_proj_bias": False,
     "mlp_fc1_bias": False,
     "mlp_fc2_bias": False,
@@ -51,24 +52,18 @@ def read_config(found: JsonObject) -> BertConfig:
     refuse_what_changes_the_arithmetic(found, own_code=True)
     for key, supported in _SUPPORTED.items():
         found.refuse_all_but(key, supported)
-    activation = found.get("hidden_act") or found.get("activation_function") or "silu"
-    if activation not in ("silu", "swish", "swiglu"):
-        raise UnsupportedModelError(
-            found.path, f"hidden_act is {shown(activation)}; gtenp runs 'silu' or 'swiglu' only"
-        )
-
-    def either(*names: str) -> str:
-        """Whichever of the names the file has."""
-        return next((name for name in names if found.get(name) is not None), names[0])
-
+    for key in ("hidden_act", "activation_function"):  # by both names it is the gate's silu
+        found.refuse_others(key, ("silu", "swish", "swiglu"), null_is_missing=True)
+    either = found.name_of
     return BertConfig(
         vocab_size=found.positive_int("vocab_size", 30528),
         hidden_size=found.positive_int(either("hidden_size", "n_embd"), 768),
         num_hidden_layers=found.positive_int(either("num_hidden_layers", "n_layer"), 12),
         num_attention_heads=found.positive_int(either("num_attention_heads", "n_head"), 12),
         intermediate_size=found.positive_int(either("intermediate_size", "n_inner"), 3072),
+        # Folders state both, and transformers asks the family's own name first.
         max_position_embeddings=found.positive_int(
-            either("n_positions", "max_position_embeddings"), 2048
+            "max_position_embeddings" if found.get("n_positions") is None else "n_positions", 2048
         ),
         type_vocab_size=found.positive_int("type_vocab_size", 2),
         layer_norm_eps=found.positive_float(either("layer_norm_eps", "layer_norm_epsilon"), 1e-12),
@@ -78,16 +73,26 @@ def read_config(found: JsonObject) -> BertConfig:
 
 
 def _base(found: JsonObject) -> float:
+    """Of the rotary angles: where transformers reads it, and rotary_emb_base, which it leaves
+    unread, must not say otherwise.
+    """
     stated = found.get("rope_parameters")
     if stated is None:
-        return found.positive_float("rotary_emb_base", 1000.0)
-    theta = stated.get("rope_theta", 1000.0) if isinstance(stated, dict) else None
-    if theta is None or stated.get("rope_type", "default") != "default":
+        stated = {"rope_theta": found.get("rope_theta")}
+    if not isinstance(stated, dict):
+        raise ModelFileError(found.path, f"rope_parameters is {shown(stated)}; wanted an object")
+    if stated.get("rope_type", "default") != "default":
         raise UnsupportedModelError(
-            found.path, f"rope_parameters is {shown(stated)}; gtenp knows the type 'default' only"
+            found.path,
+            f"rope_parameters is {shown(stated)}; gtenp knows the type 'default' only; pick "
+            "another model",
         )
-    found.values["rope_theta"] = theta
-    return found.positive_float("rope_theta", theta)
+    base = stated.get("rope_theta")
+    base = 1000.0 if base is None else base
+    if type(base) not in (int, float) or not 0 < base < 1e38:
+        raise ModelFileError(found.path, f"rope_theta is {shown(base)}; wanted a positive number")
+    found.refuse_all_but("rotary_emb_base", base)
+    return float(base)
 
 
 def read_weights(found: Tensors, config: BertConfig) -> BertWeights:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gtenp.errors import UnsupportedModelError
+from gtenp.errors import ModelFileError, UnsupportedModelError
 from gtenp.model_files.checkpoint import BertWeights, Layer, LayerNorm
 from gtenp.model_files.config import (
     ACTIVATIONS,
@@ -46,6 +46,9 @@ def read_config(found: JsonObject) -> BertConfig:
             f"feed_forward_proj is {shown(stated)}; gtenp runs {', '.join(ACTIVATIONS)}, with "
             "gated- before it or without; pick another model",
         )
+    # What transformers makes of feed_forward_proj, and writes beside it.
+    found.refuse_all_but("dense_act_fn", activation)
+    found.refuse_all_but("is_gated_act", gate == "gated")
     buckets = found.positive_int("relative_attention_num_buckets", 32)
     max_distance = found.positive_int("relative_attention_max_distance", 128)
     if buckets % 4 or max_distance <= buckets // 4:
@@ -55,17 +58,21 @@ def read_config(found: JsonObject) -> BertConfig:
             f"{max_distance}; gtenp runs a multiple of 4, and more than a quarter of it; pick "
             "another model",
         )
+
+    def size(default: int, *names: str) -> int:
+        return found.positive_int(found.name_of(*names), default)
+
     return BertConfig(
         vocab_size=found.positive_int("vocab_size", 32128),
-        hidden_size=found.positive_int("d_model", 512),
-        num_hidden_layers=found.positive_int("num_layers", 6),
-        num_attention_heads=found.positive_int("num_heads", 8),
+        hidden_size=size(512, "d_model", "hidden_size"),
+        num_hidden_layers=size(6, "num_layers", "num_hidden_layers"),
+        num_attention_heads=size(8, "num_heads", "num_attention_heads"),
         intermediate_size=found.positive_int("d_ff", 2048),
         max_position_embeddings=1,
         type_vocab_size=1,
         layer_norm_eps=found.positive_float("layer_norm_epsilon", 1e-6),
         hidden_act=activation,
-        stated_head_size=found.positive_int("d_kv", 64),
+        stated_head_size=size(64, "d_kv", "head_dim"),
         relative_attention_num_buckets=buckets,
         arithmetic=Arithmetic(
             position_table=False,
@@ -105,9 +112,14 @@ def read_weights(found: Tensors, config: BertConfig) -> BertWeights:
             output_norm=norm(f"{name}.layer.1.layer_norm"),
         )
 
-    shared = "shared.weight"  # which transformers' own files have under either name, or both
-    words = shared if found.has(shared) else "encoder.embed_tokens.weight"
-    word_embeddings = found.take(words, config.vocab_size, hidden)
+    # Files have the table under either name, or both.
+    names = [name for name in ("shared.weight", "encoder.embed_tokens.weight") if found.has(name)]
+    tables = [found.take(name, config.vocab_size, hidden) for name in names or ["shared.weight"]]
+    word_embeddings = tables[0]
+    if len(tables) > 1 and not np.array_equal(tables[0], tables[1]):
+        raise ModelFileError(
+            found.path, f"{' and '.join(names)} differ; wanted one table; copy the file anew"
+        )
     none = np.zeros((1, hidden), word_embeddings.dtype)
     table = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
     return BertWeights(
