@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +101,7 @@ def serve(
         ) from error
     from gtenp.engine.parallel import default_threads
 
-    options = Options(api_keys=(*api_key, *_keys(api_key_file)), **settings)
+    options = Options(api_keys=_keys(api_key, api_key_file), **settings)
     if threads is None and workers > 1:
         threads = max(1, default_threads() // workers)
 
@@ -127,11 +128,23 @@ def serve(
                     os.unlink(uds)
 
 
-def _keys(path: Path | None) -> list[str]:
-    """The keys of a file; InputError where it has none."""
-    if path is None:
-        return []
-    keys = path.read_text(encoding="utf-8").split()
-    if not keys:
-        raise InputError(f"{path}: holds no key; wanted one a line")
-    return keys
+def _keys(given: tuple[str, ...], path: Path | None) -> tuple[str, ...]:
+    """The keys, and those of a file; InputError where one can't be a key, or where keys were asked
+    for and there are none: the server would be open.
+    """
+    places = {f"--api-key, number {number}": key for number, key in enumerate(given, 1)}
+    if path is not None:
+        lines = path.read_bytes().decode("utf-8", "replace").splitlines()
+        of_file = {f"{path}, line {n}": line.strip() for n, line in enumerate(lines, 1)}
+        if not any(of_file.values()):
+            raise InputError(f"{path}: holds no key; wanted one a line")
+        places.update({place: key for place, key in of_file.items() if key})
+    for place, key in places.items():
+        if re.fullmatch("[!-~]+", key) is None:
+            raise InputError(
+                f"{place}: is no key; wanted visible ASCII characters without spaces, one at least"
+            )
+    for variable in ("GTENP_API_KEY", "GTENP_API_KEY_FILE"):
+        if not places and variable in os.environ:
+            raise InputError(f"{variable} is set and empty; give it a value, or unset it")
+    return tuple(places.values())

@@ -69,10 +69,11 @@ def authorize(request: Request, keys: Sequence[str]) -> None:
     if not keys:
         return
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-    given = [bearer.strip() if scheme.lower() == "bearer" else ""]
-    given.append(request.headers.get("apikey", ""))  # Supabase's
+    sent = [bearer.strip() if scheme.lower() == "bearer" else ""]
+    sent.append(request.headers.get("apikey", ""))  # Supabase's
+    given = [one.encode("latin-1") for one in sent if one]
     # All are compared, each in constant time: how long it takes tells nothing of a key.
-    matches = [hmac.compare_digest(one.encode(), key.encode()) for one in given for key in keys]
+    matches = [hmac.compare_digest(one, key.encode()) for one in given for key in keys]
     if not any(matches):
         raise RequestError("unauthorized", "no valid key; send it as Authorization: Bearer …")
 

@@ -41,6 +41,12 @@ def test_a_request_without_one_is_not(serve, headers):
     assert (reply.status_code, reply.content) == (401, b"")
 
 
+def test_no_key_is_never_an_empty_one(serve):
+    client = serve(api_keys=("",))
+    for headers in ({}, {"apikey": ""}, {"authorization": "Bearer "}):
+        assert client.post("/", json={"input": "a"}, headers=headers).status_code == 401
+
+
 def test_probes_metrics_and_pages_want_no_key(serve):
     client = serve(api_keys=KEYS)
     for path in ("/health", "/livez", "/readyz", "/metrics", "/", "/docs", "/openapi.json"):

@@ -204,7 +204,7 @@ def test_the_workers_metrics_are_added_up(gtenp_serve, folder):
 
 def test_every_option_is_an_environment_variable_too(gtenp_serve, folder, tmp_path):
     keys = tmp_path / "keys"
-    keys.write_text("from-a-file\n\nanother\n")
+    keys.write_text("from-a-file\n\n another \r\n")
     process = gtenp_serve(
         GTENP_MODEL=str(folder),
         GTENP_API_KEY="one two",
@@ -265,6 +265,34 @@ def test_a_file_without_keys_is_refused(folder, tmp_path):
     result = run("serve", "--model", str(folder), "--api-key-file", str(tmp_path / "keys"))
     assert result.exit_code == 2
     assert "holds no key" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "sentence"),
+    [
+        (("--api-key", ""), {}, "--api-key, number 1: is no key"),
+        (("--api-key", "good", "--api-key", " "), {}, "--api-key, number 2: is no key"),
+        (("--api-key", "two words"), {}, "--api-key, number 1: is no key"),
+        (("--api-key", "schlüssel"), {}, "--api-key, number 1: is no key"),
+        ((), {"GTENP_API_KEY": ""}, "GTENP_API_KEY is set and empty"),
+        ((), {"GTENP_API_KEY": " "}, "GTENP_API_KEY is set and empty"),
+        ((), {"GTENP_API_KEY_FILE": ""}, "GTENP_API_KEY_FILE is set and empty"),
+    ],
+)
+def test_what_can_be_no_key_never_opens_the_server(tmp_path, arguments, environment, sentence):
+    result = run("serve", "--model", str(tmp_path), "--port", "0", *arguments, **environment)
+    assert result.exit_code == 2
+    assert sentence in result.stderr
+
+
+@pytest.mark.parametrize("line", [b"# our keys", b"schl\xc3\xbcssel", b"\xff"])
+def test_a_line_that_can_be_no_key_is_refused_and_not_shown(tmp_path, line):
+    (tmp_path / "keys").write_bytes(b"good\n\n" + line + b"\n")
+    keys = str(tmp_path / "keys")
+    result = run("serve", "--model", str(tmp_path), "--port", "0", "--api-key-file", keys)
+    assert result.exit_code == 2
+    assert f"{keys}, line 3: is no key" in result.stderr
+    assert "our keys" not in result.stderr
 
 
 def test_while_it_loads_it_answers_503(gtenp_serve, minilm):
