@@ -190,8 +190,13 @@ def _embed_texts(texts: tuple[str, ...], embedder: Embedder, output: Path | None
 
     from gtenp.model_files.folders import new_file
 
+    # What a job left beside a file of this name is not this one's.
+    sides = [Path(f"{output}{ending}") for ending in (".json", ".rows.jsonl", ".errors.jsonl")]
+    stale = sides if sides[0].is_file() and sides[1].is_file() else []
     # The file first: where none can be made, nothing need be computed.
     with new_file(destination(output)) as file:
+        for path in stale:
+            path.unlink(missing_ok=True)
         embeddings = embedder.encode(texts, show_progress_bar=show_progress_bar)
         # np.save writes past the file object, and its errors don't say what is wrong.
         npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(embeddings))

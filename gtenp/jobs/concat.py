@@ -17,7 +17,7 @@ from gtenp.jobs.outputs import Output, open_output
 from gtenp.jobs.readers import Source
 from gtenp.jobs.records import Bad, Record
 from gtenp.jobs.spool import Spool
-from gtenp.jobs.writers import beside, form_of, write
+from gtenp.jobs.writers import beside, form_of, refuse_to_replace, write
 from gtenp.model_files.folders import locked
 
 # These keep each row's place in the input, and its columns.
@@ -37,6 +37,7 @@ def concat(paths: Sequence[Path], out: Path, dtype: str = "float32") -> int:
     options = {**metadata["options"], "shard": None, "dtype": dtype}
     manifest = {**metadata, "options": options, "machine": {}}
     out = Path(os.path.realpath(out))
+    refuse_to_replace(out, paths)
     with locked(out, wait=False), Spool(beside(out, ".part"), manifest, restart=True) as spool:
         for block, rows, vectors in _blocks(shards, form.columns):
             block.bad.extend(bad)

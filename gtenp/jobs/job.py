@@ -32,7 +32,7 @@ from gtenp.jobs.readers import Source, files_of, pyarrow, read
 from gtenp.jobs.records import Bad, Record
 from gtenp.jobs.rows import DTYPES, Rows, ranges_of, width
 from gtenp.jobs.spool import Spool
-from gtenp.jobs.writers import beside, form_of, write
+from gtenp.jobs.writers import beside, form_of, refuse_to_replace, write
 from gtenp.measure.speed import blas
 from gtenp.model_files.checkpoint import weight_files
 from gtenp.model_files.contents import contents_of
@@ -128,6 +128,7 @@ def run(
     out = Path(os.path.realpath(out))
     if not out.parent.is_dir():
         raise InputError(f"{out.parent}: no such folder; make it first, or name another")
+    refuse_to_replace(out, source.inputs)
     manifest = _manifest(source, embedder, model, options)
     with (
         locked(out, wait=False),

@@ -50,7 +50,7 @@ def open_output(path: Path) -> Output:
         if metadata is None:
             raise InputError(f"{path}: not of gtenp embed, or the .json beside it is gone")
         vectors, records = _OPEN[path.suffix](path, metadata)
-    except (ValueError, KeyError, sqlite3.Error, zipfile.BadZipFile) as error:
+    except (ValueError, LookupError, TypeError, sqlite3.Error, zipfile.BadZipFile) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: is damaged ({error}); copy it anew") from error
@@ -164,11 +164,11 @@ def _line_ends(path: Path) -> npt.NDArray[np.int64]:
 
 
 def _open_jsonl(path: Path, metadata: dict[str, Any]) -> tuple[npt.NDArray[Any], Records]:
-    vectors = _empty(metadata)
+    vectors, row = _empty(metadata), -1
     with open(path, "rb") as file:
         for row, line in enumerate(file):
             vectors[row] = json.loads(line)["embedding"]
-    return vectors, _LinesOf(path)
+    return _whole(vectors, row + 1), _LinesOf(path)
 
 
 def _open_csv(path: Path, metadata: dict[str, Any]) -> tuple[npt.NDArray[Any], Records]:
@@ -179,7 +179,7 @@ def _open_csv(path: Path, metadata: dict[str, Any]) -> tuple[npt.NDArray[Any], R
             vectors[row] = json.loads(record.pop("embedding"))
             places = {name: int(record[name]) for name in ("start", "end") if name in record}
             records.append({**record, **places})
-    return vectors, lambda rows: [records[row] for row in rows]
+    return _whole(vectors, len(records)), lambda rows: [records[row] for row in rows]
 
 
 def _open_parquet(path: Path, _: dict[str, Any]) -> tuple[npt.NDArray[Any], Records]:
@@ -195,11 +195,13 @@ def _open_parquet(path: Path, _: dict[str, Any]) -> tuple[npt.NDArray[Any], Reco
 
 
 def _open_sqlite(path: Path, metadata: dict[str, Any]) -> tuple[npt.NDArray[Any], Records]:
-    vectors = _empty(metadata)
+    vectors, count = _empty(metadata), 0
     with closing(_connect(path)) as connection:
-        found = connection.execute("select embedding from embeddings order by rowid")
-        for row, (embedding,) in enumerate(found):
-            vectors[row] = np.frombuffer(embedding, vectors.dtype)
+        found = connection.execute("select rowid, embedding from embeddings order by rowid")
+        for rowid, embedding in found:
+            vectors[rowid - 1] = np.frombuffer(embedding, vectors.dtype)
+            count += 1
+    _whole(vectors, count)
 
     def records(rows: Sequence[int]) -> list[dict[str, Any]]:
         query = "select content, metadata from embeddings where rowid = ?"
@@ -212,6 +214,13 @@ def _open_sqlite(path: Path, metadata: dict[str, Any]) -> tuple[npt.NDArray[Any]
 
 def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path.absolute().as_uri() + "?mode=ro", uri=True)
+
+
+def _whole(vectors: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
+    """The vectors, where so many were read; ValueError where some are missing."""
+    if count != len(vectors):
+        raise ValueError(f"it has {count} rows, its metadata {len(vectors)}")
+    return vectors
 
 
 def _empty(metadata: dict[str, Any]) -> npt.NDArray[Any]:

@@ -166,8 +166,8 @@ class Spool:
         self._pending = []
         for file in (*self._files, self._journal):
             file.close()
-        # The manifest last: a folder with a manifest is one to go on from.
-        for path in sorted(self.folder.iterdir(), key=lambda path: path.name == "manifest.json"):
+        # The manifest first: what a kill leaves is then no folder to go on from.
+        for path in sorted(self.folder.iterdir(), key=lambda path: path.name != "manifest.json"):
             path.unlink()
         self.folder.rmdir()
 
@@ -239,7 +239,11 @@ def _compare(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> list[str
     apart = ("machine", "updated", "options", "inputs")
     changed = [name for name in new if name not in apart and old.get(name) != new[name]]
     was, is_now = old["options"], new["options"]
-    changed += [f"--{k.replace('_', '-')}" for k in is_now if was.get(k) != is_now[k]]
+    # A line that stopped the job may be skipped now: no block that is done had one.
+    free = {"on_error"} if was.get("on_error") == "stop" else set()
+    changed += [
+        f"--{k.replace('_', '-')}" for k in is_now if k not in free and was.get(k) != is_now[k]
+    ]
     read_then, read_now = ({one["path"]: one for one in job["inputs"]} for job in (old, new))
     paths = {**read_then, **read_now}
     changed += [path for path in paths if read_then.get(path) != read_now.get(path)]

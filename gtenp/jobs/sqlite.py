@@ -54,6 +54,16 @@ def write(path: Path, rows: Rows) -> None:
         raise OSError(errno.ENOSPC, str(error), str(path)) from error
 
 
+def is_ours(path: Path) -> bool:
+    """Whether a file is a database that ``write`` wrote."""
+    query = "SELECT count(*) FROM sqlite_master WHERE name = 'gtenp'"
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            return bool(database.execute(query).fetchone()[0])
+    except sqlite3.Error:
+        return False
+
+
 def _fill(connection: sqlite3.Connection, rows: Rows) -> None:
     # Until it is whole it is nobody's: the spool is what a kill leaves.
     connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;" + _TABLES)

@@ -21,7 +21,7 @@ from gtenp.errors import InputError
 from gtenp.jobs import parquet, sqlite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import BinaryIO
 
     from gtenp.jobs.rows import Rows
@@ -69,6 +69,17 @@ def write(out: Path, rows: Rows, form: Form) -> None:
         os.replace(path, target)
     if os.name != "nt":
         _flush(out.parent)
+
+
+def refuse_to_replace(out: Path, inputs: Iterable[str | Path]) -> None:
+    """InputError where OUT is there already as one of the inputs, or as a database of another's."""
+    if not out.exists():
+        return
+    for path in map(Path, inputs):
+        if path.exists() and path.samefile(out):
+            raise InputError(f"{out}: is an input too, and would be lost; name another file")
+    if out.suffix == ".sqlite" and not sqlite.is_ours(out):
+        raise InputError(f"{out}: is a database that gtenp didn't write; name another file")
 
 
 def beside(out: Path, ending: str) -> Path:

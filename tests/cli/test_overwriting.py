@@ -1,0 +1,71 @@
+"""What an OUT may take the place of, and what is left of an older one."""
+
+import json
+import sqlite3
+from contextlib import closing
+
+import pytest
+from command_line import run
+from places import DATA
+
+TINY = str(DATA / "tiny")
+
+
+def embed(*arguments):
+    return run("embed", "--model", TINY, "--quiet", *map(str, arguments))
+
+
+def test_an_input_is_not_replaced(tmp_path):
+    path = tmp_path / "texts.jsonl"
+    path.write_text('{"text": "hello"}\n')
+    result = embed(path, "-o", path)
+    assert result.exit_code == 2
+    assert "is an input too, and would be lost; name another file" in result.stderr
+    assert path.read_text() == '{"text": "hello"}\n'
+
+
+def test_a_database_of_anothers_is_not_replaced(tmp_path):
+    texts, path = tmp_path / "texts.txt", tmp_path / "notes.sqlite"
+    texts.write_text("hello\n")
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("create table notes (text)")
+    result = embed(texts, "-o", path)
+    assert result.exit_code == 2
+    assert "is a database that gtenp didn't write" in result.stderr
+    path.unlink()
+    for _ in range(2):
+        assert embed(texts, "-o", path).exit_code == 0
+
+
+def test_texts_on_the_command_line_leave_no_older_jobs_lines_beside_their_vectors(tmp_path):
+    texts, out = tmp_path / "texts.txt", tmp_path / "v.npy"
+    texts.write_text("apple pie\nplum cake\n")
+    assert embed(texts, "-o", out).exit_code == 0
+    assert embed("foo", "bar", "-o", out).exit_code == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"texts.txt", "v.npy"}
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".sqlite"])
+def test_an_out_that_lost_rows_is_damaged(tmp_path, ending):
+    texts, out = tmp_path / "texts.txt", tmp_path / f"v{ending}"
+    texts.write_text("apple pie\nplum cake\nhello\n")
+    assert embed(texts, "-o", out).exit_code == 0
+    if ending == ".sqlite":
+        with closing(sqlite3.connect(out)) as database:
+            database.execute("delete from embeddings where rowid = 1")
+            database.commit()
+    else:
+        out.write_bytes(b"".join(out.read_bytes().splitlines(keepends=True)[:-1]))
+    result = run("search", "hello", "--in", str(out), "--model", TINY)
+    assert result.exit_code == 2
+    assert "is damaged" in result.stderr
+
+
+def test_a_line_that_stopped_a_job_can_be_skipped_when_it_goes_on(tmp_path):
+    texts, out = tmp_path / "texts.jsonl", tmp_path / "v.npy"
+    lines = [json.dumps({"text": f"text {number}"}) for number in range(3000)]
+    lines[2000] = "no JSON"
+    texts.write_text("\n".join(lines))
+    assert ":2001: is not JSON" in embed(texts, "-o", out).stderr
+    assert embed(texts, "-o", out, "--on-error", "skip").exit_code == 0
+    assert (tmp_path / "v.npy.errors.jsonl").exists()
