@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gtenp.cli.options import examples, model_option, revision_option
+from gtenp.cli.options import examples, model_option
 from gtenp.errors import InputError, MissingPackageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def _option(name: str, **how: Any) -> Callable[[Any], Any]:
 
 @click.command(epilog=examples("gtenp serve --model all-MiniLM-L6-v2 --port 8080"))
 @model_option
-@revision_option
+@_option("--revision", metavar="REV", help="A branch, tag or commit of the model on the Hub.")
 @_option("--rerank-model", metavar="NAME|DIR", help="A cross-encoder to serve beside it.")
 @_option("--default-prompt-name", help="The prompt of a request that asks for none.")
 @_option("--host", default="127.0.0.1", show_default=True, help="The address to listen at.")

@@ -17,9 +17,9 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route as Path
 
 from gtenp.serve import edge, openai, openapi, rerank, tei
-from gtenp.serve.endpoint import authorize, endpoint, failure
+from gtenp.serve.endpoint import authorize, endpoint, failure, fault
 from gtenp.serve.metrics import GONE
-from gtenp.serve.problem import RequestError
+from gtenp.serve.problem import EDGE, OPENAI, RequestError
 from gtenp.serve.record import Recorded
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from gtenp.serve.problem import Dialect
     from gtenp.serve.route import Route
     from gtenp.serve.service import Service
 
@@ -58,6 +59,14 @@ def _paths() -> dict[str, tuple[Route, ...]]:
 PATHS = _paths()
 
 
+def _dialect(path: str) -> Dialect:
+    """In which problems are told at a path where no body has chosen a route."""
+    if path.startswith("/functions/v1/"):
+        return EDGE
+    routes = PATHS.get(path.rstrip("/") or "/")
+    return routes[-1].dialect if routes else OPENAI
+
+
 def create_app(service: Service) -> Starlette:
     """The ASGI application around a service, which loads its models when it starts."""
     options = service.options
@@ -72,13 +81,14 @@ def create_app(service: Service) -> Starlette:
 
     answers: dict[str, dict[str, Answer]] = {}  # by path and method
     for path, routes in PATHS.items():
-        answers[path] = {routes[0].method: endpoint(service, routes)}
-        found = {200, GONE} | {status for route in routes for status in openapi.statuses(route)}
+        answers[path] = {routes[0].method: endpoint(service, routes, _dialect(path))}
+        found = {200, GONE, _dialect(path).status("failed")}
+        found |= {status for route in routes for status in openapi.statuses(route)}
         service.metrics.register(path, sorted(found))
     for path, answer in _pages(service).items():
         answers.setdefault(path, {})["GET"] = _recorded(path, answer)
-        service.metrics.register(path, [200])
-    service.metrics.register("none", [200, 404, 405])
+        service.metrics.register(path, sorted({200, GONE, 500, *openapi.PAGES[path][2]}))
+    service.metrics.register("none", [200, 400, 404, 405, GONE])  # 400: a preflight's
     middleware = [Middleware(Recorded, service.metrics, options.log_format)]
     if options.cors:
         middleware.append(
@@ -90,7 +100,7 @@ def create_app(service: Service) -> Starlette:
                 expose_headers=["server-timing", "x-request-id", "x-truncated-texts"],
             )
         )
-    return Starlette(
+    app = Starlette(
         routes=[
             Path(path, _by_method(found), methods=list(found)) for path, found in answers.items()
         ],
@@ -98,6 +108,9 @@ def create_app(service: Service) -> Starlette:
         exception_handlers={HTTPException: _http_problem},
         lifespan=lifespan,
     )
+    # A redirect's address would be absolute, and behind a proxy another than the client's.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _by_method(answers: dict[str, Answer]) -> Answer:
@@ -110,9 +123,10 @@ def _by_method(answers: dict[str, Answer]) -> Answer:
     return respond
 
 
-async def _http_problem(_: Request, error: HTTPException) -> Response:
+async def _http_problem(request: Request, error: HTTPException) -> Response:
     """No such path, or not by this method."""
-    content = {"error": {"message": error.detail, "type": "invalid_request_error", "param": None}}
+    problem = RequestError(error.detail.lower(), error.detail)
+    content = _dialect(request.url.path).body(problem, error.status_code)
     return JSONResponse(content, error.status_code, dict(error.headers or {}))
 
 
@@ -170,6 +184,8 @@ def _recorded(path: str, answer: Answer) -> Answer:
             return await answer(request)
         except RequestError as problem:
             return failure(problem)
+        except Exception:
+            return fault()
 
     return respond
 

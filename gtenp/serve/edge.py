@@ -11,7 +11,7 @@ from gtenp.serve.models import Input, Models, Work
 from gtenp.serve.openai import shorten
 from gtenp.serve.problem import EDGE
 from gtenp.serve.route import Route
-from gtenp.serve.schema import NUMBER, STRING, Schema, array, fields, one_of
+from gtenp.serve.schema import BOOLEAN, NUMBER, STRING, Schema, array, fields, one_of
 
 if TYPE_CHECKING:
     from gtenp.engine.kernels import Float32
@@ -24,6 +24,7 @@ def _body(models: Models) -> Schema:
         {
             "prompt_name": one_of(*models.prompt_names),
             "input_type": one_of("query", "document"),
+            "truncate": BOOLEAN,
         },
     )
 
@@ -33,7 +34,8 @@ def _work(models: Models, body: dict[str, Any]) -> Work:
         return {"embedding": normalize(shorten(models, np.stack(vectors), None))[0]}
 
     prompt = models.prompt(body.get("prompt_name"), body.get("input_type"))
-    return models.embed(Input.read(body["input"], "input"), answer, prompt=prompt)
+    given = Input.read(body["input"], "input")
+    return models.embed(given, answer, prompt=prompt, truncate=body.get("truncate"))
 
 
 EMBEDDING = Route(

@@ -35,8 +35,10 @@ Result = TypeVar("Result")
 _SMALL = 1024  # bytes of a body: some 200 tokens, which take a third of a millisecond
 
 
-def endpoint(service: Service, routes: Sequence[Route]) -> Endpoint:
-    """What answers at a path: the route that the body's keys ask for, or the last of them."""
+def endpoint(service: Service, routes: Sequence[Route], dialect: Dialect) -> Endpoint:
+    """What answers at a path: the route that the body's keys ask for, or the last of them. The
+    dialect is that of problems before the body is read.
+    """
     usual = routes[-1]
 
     async def respond(request: Request) -> Response:
@@ -53,15 +55,19 @@ def endpoint(service: Service, routes: Sequence[Route]) -> Endpoint:
                     request, _respond(service, routes, models, content, record)
                 )
         except RequestError as problem:
-            return failure(problem, problem.dialect or usual.dialect)
+            return failure(problem, problem.dialect or dialect)
         except ClientDisconnect:
             return Response(status_code=GONE)
         except Exception:  # a fault of ours
-            traceback.print_exc(file=sys.stderr)
-            fault = RequestError("failed", "the server failed at it; its log says more")
-            return failure(fault, usual.dialect)
+            return fault(dialect)
 
     return respond
+
+
+def fault(dialect: Dialect = OPENAI) -> Response:
+    """How a protocol tells of the exception at hand, which goes to the log."""
+    traceback.print_exc(file=sys.stderr)
+    return failure(RequestError("failed", "the server failed at it; its log says more"), dialect)
 
 
 def authorize(request: Request, keys: Sequence[str]) -> None:

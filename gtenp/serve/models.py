@@ -56,18 +56,13 @@ class Input:
     """The texts of a request, or their tokens where these are accepted."""
 
     values: list[Any]
-    field: str
-    single: bool
+    name: Callable[[int], str]  # what the client calls one of them
 
     @classmethod
     def read(cls, value: Any, field: str) -> Input:
         """A str, a list of them, or either in token ids, as a list."""
         single = isinstance(value, str) or isinstance(value[0], (int, float))
-        return cls([value] if single else value, field, single)
-
-    def name(self, number: int) -> str:
-        """What the client calls one of them."""
-        return self.field if self.single else f"{self.field}[{number}]"
+        return cls([value], lambda _: field) if single else cls(value, f"{field}[{{}}]".format)
 
 
 @dataclass
@@ -193,7 +188,10 @@ class Models:
             ids = [self._framed(row, most, side) for row in ids]
         return Work(
             answer,
-            Lane("tokens" if every_token else "vectors", embedder.prompt_length(prompt)),
+            Lane(
+                "tokens" if every_token else "vectors",
+                embedder.prompt_length(prompt) if is_text else 0,  # before ids stands no prompt
+            ),
             ids,
             list(map(len, ids)),
             given.name,

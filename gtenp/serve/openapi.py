@@ -42,7 +42,7 @@ def document(service: Service, paths: Mapping[str, Sequence[Route]]) -> dict[str
         ]
         if served:
             described[path] = _operation(service, path, served)
-    for path, (summary, media_type, problems) in _PAGES.items():
+    for path, (summary, media_type, problems) in PAGES.items():
         described.setdefault(path, {})["get"] = _page_operation(summary, media_type, problems)
     described["/explain"]["get"]["parameters"] = [_TEXTS]
     found: dict[str, Any] = {
@@ -56,7 +56,8 @@ def document(service: Service, paths: Mapping[str, Sequence[Route]]) -> dict[str
 
 
 _HTML, _TEXT = "text/html", "text/plain"
-_PAGES: dict[str, tuple[str, str, tuple[int, ...]]] = {
+# What each is, and its statuses but 200.
+PAGES: dict[str, tuple[str, str, tuple[int, ...]]] = {
     "/": ("A page to try it", _HTML, ()),
     "/docs": ("This description, for people", _HTML, (503,)),
     "/openapi.json": ("This description", "application/json", (503,)),

@@ -91,6 +91,7 @@ class Recorded:
             metrics.texts.inc(record.texts)
             metrics.tokens.inc(record.tokens)
             metrics.truncated.inc(record.truncated)
+        if record.compute_seconds:  # a result came
             metrics.queue_seconds.observe(record.queue_seconds)
             metrics.compute_seconds.observe(record.compute_seconds)
         if record.route in _UNLOGGED:

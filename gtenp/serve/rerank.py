@@ -33,7 +33,12 @@ def _body(models: Models) -> Schema:
     documents = array(any_of(STRING, _TEXT), 1, models.options.max_inputs)
     return fields(
         {"query": STRING, "documents": documents},
-        {"model": STRING, "top_n": whole(1, _MOST_WANTED), "return_documents": BOOLEAN},
+        {
+            "model": STRING,
+            "top_n": whole(1, _MOST_WANTED),
+            "return_documents": BOOLEAN,
+            "truncate": BOOLEAN,  # not theirs
+        },
     )
 
 
@@ -54,7 +59,8 @@ def _work(models: Models, body: dict[str, Any]) -> Work:
             "usage": {"total_tokens": work.tokens},
         }
 
-    work = models.score(body["query"], Input(found, "documents", single=False), answer)
+    given = Input(found, "documents[{}]".format)
+    work = models.score(body["query"], given, answer, body.get("truncate"))
     return work
 
 

@@ -38,6 +38,8 @@ def _bound(listener: socket.socket, place: tuple[str, int] | str, name: str) -> 
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
+        if error.errno is None:  # Python's own: the system has room for some 100 bytes
+            raise InputError(f"{name}: {error}; wanted a shorter path for --uds") from None
         error.filename = name
         raise
     return listener

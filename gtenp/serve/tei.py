@@ -101,10 +101,11 @@ def _similarity(models: Models, body: dict[str, Any]) -> Work:
         return unit[1:] @ unit[0]
 
     inputs = body["inputs"]
-    given = Input([inputs["source_sentence"], *inputs["sentences"]], "inputs", single=False)
-    work = _embed(models, given, body.get("parameters") or {}, answer)
-    work.names = lambda i: f"inputs.sentences[{i - 1}]" if i else "inputs.source_sentence"
-    return work
+    given = Input(
+        [inputs["source_sentence"], *inputs["sentences"]],
+        lambda i: f"inputs.sentences[{i - 1}]" if i else "inputs.source_sentence",
+    )
+    return _embed(models, given, body.get("parameters") or {}, answer)
 
 
 # ── /tokenize, /decode ───────────────────────────────────────────────────────────────────────────
@@ -209,9 +210,8 @@ def _rerank(models: Models, body: dict[str, Any]) -> Work:
             {**hit, "text": found[hit["index"]]} if body.get("return_text") else hit for hit in hits
         ]
 
-    return models.score(
-        body["query"], Input(found, "texts", single=False), answer, body.get("truncate")
-    )
+    given = Input(found, "texts[{}]".format)
+    return models.score(body["query"], given, answer, body.get("truncate"))
 
 
 # ── /info ────────────────────────────────────────────────────────────────────────────────────────

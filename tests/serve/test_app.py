@@ -91,9 +91,40 @@ def test_a_body_that_is_too_large_is_refused_whether_its_length_is_told_or_not(s
 def test_a_path_that_is_not_there_and_a_method_that_is_not(client):
     reply = client.post("/v1/completions", json={})
     assert (reply.status_code, reply.json()["error"]["message"]) == (404, "Not Found")
+    assert reply.json()["error"]["code"] == "not_found"
     reply = client.get("/v1/embeddings")
     assert reply.status_code == 405
     assert reply.headers["allow"] == "POST"
+    assert reply.json()["error"]["code"] == "method_not_allowed"
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/embed", {"error": "Method Not Allowed", "error_type": "Validation"}),
+        ("/v2/rerank", {"message": "Method Not Allowed"}),
+        ("/functions/v1/embed", {"error": "Method Not Allowed"}),
+    ],
+)
+def test_a_wrong_method_is_told_as_the_paths_protocol_tells_it(client, path, body):
+    reply = client.get(path)
+    assert (reply.status_code, reply.json()) == (405, body)
+
+
+def test_a_slash_too_many_is_not_found_and_leads_to_no_other_address(client):
+    reply = client.post("/embed/", json={"inputs": "a"}, follow_redirects=False)
+    assert reply.status_code == 404
+    assert reply.json() == {"error": "Not Found", "error_type": "Validation"}
+
+
+def test_a_fault_in_a_page_is_told_counted_and_logged(client, monkeypatch, capfd):
+    from gtenp.serve import openapi
+
+    monkeypatch.setattr(openapi, "page", None)
+    reply = client.get("/docs")
+    assert (reply.status_code, reply.json()["error"]["code"]) == (500, "failed")
+    assert "TypeError" in capfd.readouterr().err
+    assert 'gtenp_requests_total{route="/docs",status="500"} 1.0' in client.get("/metrics").text
 
 
 # ── What is written down ─────────────────────────────────────────────────────────────────────────

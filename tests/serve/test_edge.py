@@ -33,6 +33,15 @@ def test_errors_are_of_the_form_that_was_asked_for(client):
     assert (reply.status_code, reply.json()["error"]) == (422, "inputs is missing")
 
 
+def test_at_functions_what_is_wrong_before_the_body_is_read_has_the_edge_functions_form(serve):
+    client = serve(api_keys=("key",))
+    path = "/functions/v1/embed"
+    reply = client.post(path, json={"input": "a"})
+    assert (reply.status_code, list(reply.json())) == (401, ["error"])
+    reply = client.post(path, content=b'{"input', headers={"apikey": "key"})
+    assert (reply.status_code, list(reply.json())) == (400, ["error"])
+
+
 def test_the_vectors_of_a_model_that_does_not_normalize_have_length_1_too(
     serve, embedder, monkeypatch
 ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import dataclasses
 import json
 import re
 import shutil
@@ -42,7 +43,7 @@ def test_token_ids_are_refused_with_the_cure(client, input):
     assert client.post("/embed", json={"inputs": input}).status_code == 422
 
 
-def test_token_ids_are_taken_where_the_server_was_told_to(serve, embedder):
+def test_token_ids_are_taken_where_the_server_was_told_to(serve, embedder, monkeypatch):
     client = serve(accept_token_ids=True)
     bare = [ids[1:-1] for ids in embedder.token_ids(TEXTS)]
     np.testing.assert_allclose(embed(client, input=bare), embedder.encode(TEXTS), atol=1e-6)
@@ -50,6 +51,12 @@ def test_token_ids_are_taken_where_the_server_was_told_to(serve, embedder):
     long = [embedder.tokenizer(LONG, add_special_tokens=False)["input_ids"]]
     wanted = embedder.encode([LONG], truncate="silent")
     np.testing.assert_allclose(embed(client, input=long), wanted, atol=1e-6)
+    # A prompt goes before texts alone, so none of the ids are taken for its own.
+    pooling = dataclasses.replace(embedder.sentence_config.pooling, include_prompt=False)
+    config = dataclasses.replace(embedder.sentence_config, pooling=pooling)
+    monkeypatch.setattr(embedder, "sentence_config", config)
+    found = embed(client, input=bare, input_type="query")
+    np.testing.assert_allclose(found, embedder.encode(TEXTS), atol=1e-6)
     reply = client.post("/v1/embeddings", json={"input": [[10**6]]})
     assert reply.status_code == 400
     assert "input[0][0] is 1000000" in reply.json()["error"]["message"]
@@ -77,7 +84,17 @@ def test_the_server_may_refuse_what_is_too_long_and_a_request_have_it_cut(serve)
     client = serve(auto_truncate=False)
     assert client.post("/v1/embeddings", json={"input": LONG}).status_code == 400
     assert client.post("/rerank", json={"query": "a", "documents": [LONG * 10]}).status_code == 400
-    assert client.post("/v1/embeddings", json={"input": LONG, "truncate": True}).status_code == 200
+    for path, body in (
+        ("/v1/embeddings", {"input": LONG}),
+        ("/", {"input": LONG}),
+        ("/rerank", {"query": "a", "documents": ["a", LONG * 10]}),
+        ("/v2/rerank", {"query": "a", "documents": ["a", LONG * 10]}),
+        ("/rerank", {"query": "a", "texts": ["a", LONG * 10]}),
+    ):
+        assert '\\"truncate\\": true' in client.post(path, json=body).text
+        reply = client.post(path, json={**body, "truncate": True})
+        assert (reply.status_code, reply.headers["x-truncated-texts"]) == (200, "1")
+        assert client.post(path, json={**body, "truncate": False}).status_code in (400, 422)
 
 
 def test_characters_have_no_limit_of_their_own(client):
@@ -122,6 +139,9 @@ def test_an_input_that_fails_is_named_and_fails_its_request_alone(serve, damaged
     assert [reply.status_code for reply in replies] == [200, 500] + [200] * 6
     error = replies[1].json()["error"]
     assert error["param"] == "input[1]"
+    seconds = client.get("/metrics").text  # of those alone that got a result
+    assert "gtenp_queue_seconds_count 7.0" in seconds
+    assert "gtenp_compute_seconds_count 7.0" in seconds
     assert error["message"] == "input[1]: the model gives numbers that are not finite for it"
     found = [item["embedding"] for item in replies[0].json()["data"]]
     np.testing.assert_allclose(found, embedder.encode(["hello", "world"]), atol=1e-6)
@@ -282,10 +302,18 @@ def test_one_rerank_path_speaks_both_dialects(client):
 # 12. Metrics that are not there until the first request; a queue that never empties.
 
 
-def test_every_series_is_there_before_the_first_request(client):
+def test_every_series_is_there_before_the_first_request(serve):
+    client = serve(cors=("https://example.org",))
     before = re.findall(r"^gtenp\w+(?:{.*?})?", client.get("/metrics").text, re.MULTILINE)
     with contextlib.ExitStack():
         embed(client, input=TEXTS)
+        client.get("/explain")
+        client.get("/docs/")
+        client.get("/embed")
+        client.options("/", headers={"origin": "x", "access-control-request-method": "PUT"})
+        client.service.draining = True
+        client.get("/readyz")
+        client.service.draining = False
         client.post("/v1/embeddings", json={"input": 5})
         client.post("/rerank", json={"query": "china", "texts": TEXTS})
         client.get("/nowhere")

@@ -120,6 +120,13 @@ def test_nothing_else_at_the_sockets_place_is_removed(folder, tmp_path):
     assert place.read_text() == "mine"
 
 
+def test_a_path_too_long_for_a_socket_is_one_sentence(tmp_path):
+    place = str(tmp_path / ("a" * 120))
+    result = run("serve", "--model", str(tmp_path), "--uds", place)
+    assert result.exit_code == 2
+    assert f"{place}: AF_UNIX path too long; wanted" in result.stderr
+
+
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="Linux tells it")
 def test_workers_share_the_weights(gtenp_serve, minilm):
     """A worker's share of all memory is far less than the weights, which each of them uses."""
@@ -227,7 +234,7 @@ def test_every_option_is_an_environment_variable_too(gtenp_serve, folder, tmp_pa
 def test_the_help_names_each_options_variable():
     shown = run("serve", "--help").stdout
     for option in re.findall(r"--([a-z-]+)", shown.split("Options:")[1]):
-        if option not in ("help", "revision") and not option.startswith("no-"):
+        if option != "help" and not option.startswith("no-"):
             variable = f"GTENP_{option.replace('-', '_').upper()}"
             assert variable in shown.replace("\n", "").replace(" ", ""), option
 

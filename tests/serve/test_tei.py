@@ -63,6 +63,16 @@ def test_similarity_is_the_cosine_with_the_source(client, embedder):
     np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
+def test_similarity_names_the_text_that_is_too_long(client):
+    for source, sentences, name in (
+        ("a", [LONG], "inputs.sentences[0]"), (LONG, ["a"], "inputs.source_sentence"),
+    ):  # fmt: skip
+        inputs = {"source_sentence": source, "sentences": sentences}
+        body = {"inputs": inputs, "parameters": {"truncate": False}}
+        error = client.post("/similarity", json=body).json()["error"]
+        assert error.startswith(f"{name} has more than 64 tokens")
+
+
 def test_tokenize_gives_ids_texts_and_places_in_bytes(client, embedder):
     (tokens,) = answer(client.post("/tokenize", json={"inputs": "é hello"}))
     assert [token["id"] for token in tokens] == embedder.token_ids(["é hello"])[0]
