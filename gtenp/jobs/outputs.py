@@ -50,14 +50,12 @@ def open_output(path: Path) -> Output:
         if metadata is None:
             raise InputError(f"{path}: not of gtenp embed, or the .json beside it is gone")
         vectors, records = _OPEN[path.suffix](path, metadata)
+        if len(vectors) != metadata["rows"]:
+            raise ValueError(f"it has {len(vectors)} rows, its metadata {metadata['rows']}")
     except (ValueError, LookupError, TypeError, sqlite3.Error, zipfile.BadZipFile) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path}: is damaged ({error}); copy it anew") from error
-    if len(vectors) != metadata["rows"]:
-        raise InputError(
-            f"{path}: has {len(vectors)} rows, its metadata {metadata['rows']}; copy it anew"
-        )
     return Output(metadata, vectors, records)
 
 
@@ -168,7 +166,7 @@ def _open_jsonl(path: Path, metadata: dict[str, Any]) -> tuple[npt.NDArray[Any],
     with open(path, "rb") as file:
         for row, line in enumerate(file):
             vectors[row] = json.loads(line)["embedding"]
-    return _whole(vectors, row + 1), _LinesOf(path)
+    return vectors[: row + 1], _LinesOf(path)
 
 
 def _open_csv(path: Path, metadata: dict[str, Any]) -> tuple[npt.NDArray[Any], Records]:
@@ -179,7 +177,7 @@ def _open_csv(path: Path, metadata: dict[str, Any]) -> tuple[npt.NDArray[Any], R
             vectors[row] = json.loads(record.pop("embedding"))
             places = {name: int(record[name]) for name in ("start", "end") if name in record}
             records.append({**record, **places})
-    return _whole(vectors, len(records)), lambda rows: [records[row] for row in rows]
+    return vectors[: len(records)], lambda rows: [records[row] for row in rows]
 
 
 def _open_parquet(path: Path, _: dict[str, Any]) -> tuple[npt.NDArray[Any], Records]:
@@ -201,7 +199,6 @@ def _open_sqlite(path: Path, metadata: dict[str, Any]) -> tuple[npt.NDArray[Any]
         for rowid, embedding in found:
             vectors[rowid - 1] = np.frombuffer(embedding, vectors.dtype)
             count += 1
-    _whole(vectors, count)
 
     def records(rows: Sequence[int]) -> list[dict[str, Any]]:
         query = "select content, metadata from embeddings where rowid = ?"
@@ -209,18 +206,11 @@ def _open_sqlite(path: Path, metadata: dict[str, Any]) -> tuple[npt.NDArray[Any]
             rows_found = [connection.execute(query, (row + 1,)).fetchone() for row in rows]
         return [{"text": text, **json.loads(rest)} for text, rest in rows_found]
 
-    return vectors, records
+    return vectors[:count], records
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(path.absolute().as_uri() + "?mode=ro", uri=True)
-
-
-def _whole(vectors: npt.NDArray[Any], count: int) -> npt.NDArray[Any]:
-    """The vectors, where so many were read; ValueError where some are missing."""
-    if count != len(vectors):
-        raise ValueError(f"it has {count} rows, its metadata {len(vectors)}")
-    return vectors
 
 
 def _empty(metadata: dict[str, Any]) -> npt.NDArray[Any]:

@@ -136,6 +136,10 @@ class JsonObject:
             )
         return value
 
+    def size(self, default: int, *names: str) -> int:
+        """A ``positive_int`` by whichever of its names the file has."""
+        return self.positive_int(self.name_of(*names), default)
+
     def positive_float(self, key: str, default: float) -> float:
         value = self.values.get(key, default)
         if type(value) not in (int, float) or not 0 < value < 1e38:

@@ -95,7 +95,9 @@ def gtenp_batch_invariant(files: Files, threads: int, lanes: int) -> Embed:
     return gtenp(files, threads, lanes, batch_invariant=True)
 
 
-def onnxruntime(files: Files, threads: int, lanes: int, graph: str = "model") -> Embed:
+def onnxruntime(
+    files: Files, threads: int, lanes: int, graph: str = "model", inputs: Any = padded
+) -> Embed:
     """ONNX Runtime's CPU provider with all of its own optimisations."""
     import onnxruntime
 
@@ -105,7 +107,7 @@ def onnxruntime(files: Files, threads: int, lanes: int, graph: str = "model") ->
     session = onnxruntime.InferenceSession(
         files.converted / f"{graph}.onnx", options, providers=["CPUExecutionProvider"]
     )
-    return lambda batch: session.run(None, padded(batch))[0]
+    return lambda batch: session.run(None, inputs(batch))[0]
 
 
 def onnxruntime_optimized(files: Files, threads: int, lanes: int) -> Embed:

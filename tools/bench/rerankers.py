@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import peers
 from batches import Text, pair_of
 from peers import Embed, Files, Peer, gtenp, padded
 
@@ -73,19 +74,9 @@ def sentence_transformers(files: Files, threads: int, lanes: int) -> Embed:
     return lambda texts: encoder.predict([pair_of(text) for text in texts])[:, None]
 
 
-def onnxruntime(
-    files: Files, threads: int, lanes: int, graph: str = "reranker", inputs: Any = pairs_padded
-) -> Embed:
-    """ONNX Runtime's CPU provider with all of its own optimisations."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads // lanes
-    options.inter_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        files.converted / f"{graph}.onnx", options, providers=["CPUExecutionProvider"]
-    )
-    return lambda batch: session.run(None, inputs(batch))[0]
+def onnxruntime(files: Files, threads: int, lanes: int, graph: str = "reranker") -> Embed:
+    """ONNX Runtime as peers.py sets it up, on pairs."""
+    return peers.onnxruntime(files, threads, lanes, graph, pairs_padded)
 
 
 def onnxruntime_optimised(files: Files, threads: int, lanes: int) -> Embed:
@@ -95,12 +86,12 @@ def onnxruntime_optimised(files: Files, threads: int, lanes: int) -> Embed:
 
 def onnxruntime_cls(files: Files, threads: int, lanes: int) -> Embed:
     """… of cls pooling."""
-    return onnxruntime(files, threads, lanes, "cls-optimised", padded)
+    return peers.onnxruntime(files, threads, lanes, "cls-optimised")
 
 
 def onnxruntime_mean(files: Files, threads: int, lanes: int) -> Embed:
     """… of mean pooling."""
-    return onnxruntime(files, threads, lanes, "mean-optimised", padded)
+    return peers.onnxruntime(files, threads, lanes, "mean-optimised")
 
 
 def reference(files: Files, threads: int, lanes: int) -> Embed:  # noqa: ARG001

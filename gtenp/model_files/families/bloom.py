@@ -34,15 +34,12 @@ def read_config(found: JsonObject) -> BertConfig:
     refuse_what_changes_the_arithmetic(found)
     found.refuse_all_but("apply_residual_connection_post_layernorm", False)
 
-    def size(default: int, *names: str) -> int:
-        return found.positive_int(found.name_of(*names), default)
-
-    hidden = size(64, "n_embed", "hidden_size")
+    hidden = found.size(64, "n_embed", "hidden_size")
     return BertConfig(
         vocab_size=found.positive_int("vocab_size", 250880),
         hidden_size=hidden,
-        num_hidden_layers=size(2, "n_layer", "num_hidden_layers"),
-        num_attention_heads=size(8, "n_head", "num_attention_heads"),
+        num_hidden_layers=found.size(2, "n_layer", "num_hidden_layers"),
+        num_attention_heads=found.size(8, "n_head", "num_attention_heads"),
         intermediate_size=4 * hidden,
         max_position_embeddings=1,
         type_vocab_size=1,

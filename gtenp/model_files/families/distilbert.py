@@ -36,8 +36,7 @@ def read_config(found: JsonObject) -> BertConfig:
     """
     refuse_what_changes_the_arithmetic(found, hidden_act="activation")
     sizes: dict[str, Any] = {
-        ours: found.positive_int(found.name_of(key, ours), default)
-        for ours, (key, default) in _SIZES.items()
+        ours: found.size(default, key, ours) for ours, (key, default) in _SIZES.items()
     }
     return BertConfig(
         **sizes,

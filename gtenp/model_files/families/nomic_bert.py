@@ -54,19 +54,20 @@ def read_config(found: JsonObject) -> BertConfig:
         found.refuse_all_but(key, supported)
     for key in ("hidden_act", "activation_function"):  # by both names it is the gate's silu
         found.refuse_others(key, ("silu", "swish", "swiglu"), null_is_missing=True)
-    either = found.name_of
     return BertConfig(
         vocab_size=found.positive_int("vocab_size", 30528),
-        hidden_size=found.positive_int(either("hidden_size", "n_embd"), 768),
-        num_hidden_layers=found.positive_int(either("num_hidden_layers", "n_layer"), 12),
-        num_attention_heads=found.positive_int(either("num_attention_heads", "n_head"), 12),
-        intermediate_size=found.positive_int(either("intermediate_size", "n_inner"), 3072),
+        hidden_size=found.size(768, "hidden_size", "n_embd"),
+        num_hidden_layers=found.size(12, "num_hidden_layers", "n_layer"),
+        num_attention_heads=found.size(12, "num_attention_heads", "n_head"),
+        intermediate_size=found.size(3072, "intermediate_size", "n_inner"),
         # Folders state both, and transformers asks the family's own name first.
         max_position_embeddings=found.positive_int(
             "max_position_embeddings" if found.get("n_positions") is None else "n_positions", 2048
         ),
         type_vocab_size=found.positive_int("type_vocab_size", 2),
-        layer_norm_eps=found.positive_float(either("layer_norm_eps", "layer_norm_epsilon"), 1e-12),
+        layer_norm_eps=found.positive_float(
+            found.name_of("layer_norm_eps", "layer_norm_epsilon"), 1e-12
+        ),
         hidden_act="silu",
         arithmetic=Arithmetic(position_table=False, rotary_base=_base(found), gated=True),
     )

@@ -59,20 +59,17 @@ def read_config(found: JsonObject) -> BertConfig:
             "another model",
         )
 
-    def size(default: int, *names: str) -> int:
-        return found.positive_int(found.name_of(*names), default)
-
     return BertConfig(
         vocab_size=found.positive_int("vocab_size", 32128),
-        hidden_size=size(512, "d_model", "hidden_size"),
-        num_hidden_layers=size(6, "num_layers", "num_hidden_layers"),
-        num_attention_heads=size(8, "num_heads", "num_attention_heads"),
+        hidden_size=found.size(512, "d_model", "hidden_size"),
+        num_hidden_layers=found.size(6, "num_layers", "num_hidden_layers"),
+        num_attention_heads=found.size(8, "num_heads", "num_attention_heads"),
         intermediate_size=found.positive_int("d_ff", 2048),
         max_position_embeddings=1,
         type_vocab_size=1,
         layer_norm_eps=found.positive_float("layer_norm_epsilon", 1e-6),
         hidden_act=activation,
-        stated_head_size=size(64, "d_kv", "head_dim"),
+        stated_head_size=found.size(64, "d_kv", "head_dim"),
         relative_attention_num_buckets=buckets,
         arithmetic=Arithmetic(
             position_table=False,
