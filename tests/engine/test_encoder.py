@@ -99,18 +99,28 @@ def test_another_pass_between_two_hidden_states_changes_neither():
         ENCODER.forward(pack([[9] * 64] * 4))
 
 
-def test_sizes_that_blocks_of_columns_do_not_divide_are_done_whole(tmp_path):
-    shape = {"hidden_size": 24, "intermediate_size": 40, "num_attention_heads": 3, "vocab_size": 9}
-    folder = write_model(tmp_path / "odd", {**TINY, **shape}, 5, [f"word{i}" for i in range(9)])
+@pytest.mark.parametrize(
+    ("hidden", "inner", "widths"),
+    [(24, 40, (24, 40)), (128, 320, (128, 64)), (1024, 128, (64, 64)), (2048, 128, (128, 128))],
+)
+def test_weights_lie_in_blocks_as_wide_as_small_products_allow(
+    tmp_path, monkeypatch, hidden, inner, widths
+):
+    monkeypatch.setattr(encoder, "_small_kernels", lambda: True)
+    shape = {"hidden_size": hidden, "intermediate_size": inner, "num_attention_heads": 2,
+             "num_hidden_layers": 1, "vocab_size": 9}  # fmt: skip
+    folder = write_model(tmp_path / "blocks", {**TINY, **shape}, 5, [f"word{i}" for i in range(9)])
     config = read_config(folder)
     weights = load_weights(folder, config)
-    batch = pack([[1, 5, 2, 8]])
-    found = Encoder(weights, config).forward(batch)
+    blocks = Encoder(weights, config)
+    layer = blocks._layers[0]
+    assert (layer.query_key_value.blocks.shape[-1], layer.intermediate.blocks.shape[-1]) == widths
+    batch = pack([[1, 5, 2, 8], *[[3] * 60] * 9])
     exact = reference.forward(
-        astype(weights, np.float64), config, batch.input_ids, batch.token_type_ids,
-        batch.position_ids,
+        astype(weights, np.float64), config, batch.input_ids[:4], batch.token_type_ids[:4],
+        batch.position_ids[:4],
     ).hidden_states[-1]  # fmt: skip
-    assert np.abs(found - exact).max() <= HIDDEN_TOLERANCE
+    assert np.abs(blocks.forward(batch)[:4] - exact).max() <= HIDDEN_TOLERANCE
 
 
 def test_an_empty_batch_gives_no_rows():
