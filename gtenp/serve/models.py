@@ -235,11 +235,13 @@ class Models:
     ) -> None:
         cut = self.options.auto_truncate if truncate is None else truncate
         if too_long and not cut:
+            first = name(too_long[0])
+            of_several = f", the first of {len(too_long)} that do" * (len(too_long) > 1)
             raise RequestError(
                 "invalid",
-                f"{name(too_long[0])} has more than {most} tokens, as have {len(too_long)} in all; "
-                'shorten them, or have them cut: "truncate": true',
-                name(too_long[0]),
+                f"{first} has more than {most} tokens{of_several}; "
+                'shorten it, or have it cut: "truncate": true',
+                first,
             )
 
 
