@@ -46,7 +46,7 @@ FLOORS: dict[str, list[str]] = {
     "integrations": ["chroma", "langchain", "llama_index", "llm", "ray", "sklearn"],
     "jobs": [
         "records", "formats", "readers", "chunks", "blocks", "ahead", "forked", "spool", "rows",
-        "parquet", "sqlite", "writers", "job", "outputs", "concat", "index",
+        "parquet", "sqlite", "writers", "outputs", "job", "concat", "index",
     ],
     "verify": [
         "trace", "answers", "value_files", "compare", "case", "forms", "token_mistakes",

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from gtenp.cli.options import examples, output_file
-from gtenp.cli.sources import dtype_option
+from gtenp.cli.sources import DTYPES
 
 
 @click.command(
@@ -24,8 +24,8 @@ from gtenp.cli.sources import dtype_option
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 @click.option("-o", "--output", type=output_file, required=True, help="As gtenp embed's.")
-@dtype_option
-def concat(shards: tuple[Path, ...], output: Path, dtype: str) -> None:
+@click.option("--dtype", type=DTYPES, help="The numbers to write.  [default: those of the shards]")
+def concat(shards: tuple[Path, ...], output: Path, dtype: str | None) -> None:
     """Join the files that gtenp embed --shard wrote, in the order of the input."""
     from gtenp.jobs.concat import concat as join
 

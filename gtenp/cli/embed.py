@@ -8,14 +8,15 @@ import stat
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gtenp.cli.options import TEXT, examples, model_option, output_file, revision_option
-from gtenp.cli.sources import dtype_option, inputs_of, source_options
+from gtenp.cli.sources import DTYPES, inputs_of, source_options
 from gtenp.cli.streams import destination, is_stdout
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class _Shard(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 _positive = click.IntRange(min=1)
 
-# Options that leave texts on the command line to Embedder.encode alone.
+# Options that leave texts that are printed to Embedder.encode alone.
 _DEFAULTS = {
     "dtype": "float32",
     "truncate_dim": None,
@@ -73,7 +74,8 @@ _DEFAULTS = {
     " - is a .npy on standard output.",
 )
 @source_options
-@dtype_option
+@click.option("--dtype", type=DTYPES, default="float32", show_default=True,
+              help="The numbers to write.")  # fmt: skip
 @click.option("--truncate-dim", type=_positive, help="Keep so many of a vector's values.")
 @click.option("--prompt-name", metavar="NAME", help="The model's prompt to put before each text.")
 @click.option("--normalize/--no-normalize", default=None, help="Vectors of length 1, or as pooled.")
@@ -128,9 +130,10 @@ def embed(
     any with --format; or where it is a folder and -o or --glob is given. Without arguments, and for
     -, each line of standard input is a text, an empty line too.
 
-    A job with -o that is killed goes on where it was when the same command is given again.
+    A job with -o that is killed goes on where it was when the same command is given again; one that
+    is done is not done again.
     """
-    inputs = inputs_of(texts, form, folders=output is not None or bool(glob))
+    inputs = inputs_of(texts, form, bare=output is not None or bool(glob))
     if not texts:
         if sys.stdin is None or sys.stdin.isatty():
             raise click.UsageError(
@@ -139,9 +142,10 @@ def embed(
         inputs = ("-",)
     from gtenp.embedder import Embedder
 
-    plain = output is None or _is_stream(output) or output.suffix in ("", ".npy")
-    if not inputs and chosen == _DEFAULTS and processes == 1 and plain:
-        _embed_texts(texts, Embedder(model, revision=revision, threads=threads), output)
+    reading = (form, column, id_column, glob, sql)
+    plain = chosen == _DEFAULTS and processes == 1 and not any(reading)
+    if output is None and not inputs and plain:
+        _print_texts(texts, Embedder(model, revision=revision, threads=threads))
         return
     from gtenp.jobs import job
     from gtenp.jobs.formats import GLOB
@@ -154,9 +158,14 @@ def embed(
     if output is None:
         _print(source, settle(embedder, options), options, threads, processes)
         return
+    at_once = _is_stream(output) or not (inputs or output.suffix)
+    if not at_once and not restart and job.is_done(output, source, embedder, options):
+        if not quiet:
+            click.echo(f"{output}: is done already; --restart does it again", err=True)
+        return
     with _progress(source, quiet) as (tell, progress):
         start = time.perf_counter()
-        with _file_for(output) as file:
+        with _at_once(output) if at_once else nullcontext(output) as file:
             try:
                 done = job.run(
                     source,
@@ -179,29 +188,10 @@ def embed(
         click.echo(_closing_line(output, done, options.dtype, seconds), err=True)
 
 
-def _embed_texts(texts: tuple[str, ...], embedder: Embedder, output: Path | None) -> None:
+def _print_texts(texts: tuple[str, ...], embedder: Embedder) -> None:
     """Those of the command line, which no one waits for."""
-    show_progress_bar = sys.stderr.isatty()
-    if output is None:
-        for embedding in embedder.encode(texts, show_progress_bar=show_progress_bar):
-            click.echo(_json(embedding))
-        return
-    from numpy.lib import format as npy
-
-    from gtenp.model_files.folders import new_file
-
-    # What a job left beside a file of this name is not this one's.
-    sides = [Path(f"{output}{ending}") for ending in (".json", ".rows.jsonl", ".errors.jsonl")]
-    stale = sides if sides[0].is_file() and sides[1].is_file() else []
-    # The file first: where none can be made, nothing need be computed.
-    with new_file(destination(output)) as file:
-        for path in stale:
-            path.unlink(missing_ok=True)
-        embeddings = embedder.encode(texts, show_progress_bar=show_progress_bar)
-        # np.save writes past the file object, and its errors don't say what is wrong.
-        npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(embeddings))
-        file.write(embeddings.data)
-    click.echo(f"{output}: {len(texts)} × {embeddings.shape[1]} float32", err=True)
+    for embedding in embedder.encode(texts, show_progress_bar=sys.stderr.isatty()):
+        click.echo(_json(embedding))
 
 
 def _print(
@@ -214,7 +204,8 @@ def _print(
 
     if options.dtype == "int8":
         raise click.UsageError("--dtype int8 cuts by the ranges of all texts; write a file with -o")
-    blocks = of_shard(split(checked(read(source), options.on_error)), options.shard)
+    found = checked(read(replace(source, columns=False)), options.on_error)
+    blocks = of_shard(split(found), options.shard)
     for done in embed(blocks, embedder, options, threads, processes):
         for bad in done.block.bad:
             click.echo(f"{bad.place}: {bad.problem}", err=True)
@@ -228,24 +219,26 @@ def _json(embedding: Any) -> str:
 
 
 def _is_stream(output: Path) -> bool:
-    """Whether it is a pipe, a device or standard output, which is given a .npy at once."""
+    """Whether it is a pipe, a device or standard output."""
     try:
-        return is_stdout(output) or not stat.S_ISREG(output.stat().st_mode)
+        return is_stdout(output) or not (output.is_dir() or stat.S_ISREG(output.stat().st_mode))
     except FileNotFoundError:
         return False
 
 
 @contextmanager
-def _file_for(output: Path) -> Iterator[Path]:
-    """The file to write for an option's value."""
-    if not _is_stream(output) or output.is_dir():
-        yield output
-        return
+def _at_once(output: Path) -> Iterator[Path]:
+    """A file to write, which becomes OUT, a .npy with nothing beside it, when it is whole."""
     from gtenp.model_files.folders import new_file
 
     with tempfile.TemporaryDirectory() as folder, new_file(destination(output)) as file:
-        path = Path(folder, "out.npy")
-        yield path
+        path = Path(os.path.realpath(folder), "out.npy")
+        try:
+            yield path
+        except OSError as error:
+            if Path(str(error.filename)).is_relative_to(path.parent):
+                error.filename = str(output)  # which says more
+            raise
         with open(path, "rb") as made:
             shutil.copyfileobj(made, file)
 

@@ -61,7 +61,9 @@ def search(
     from gtenp.jobs.outputs import is_output
 
     with ExitStack() as stack:
-        if not is_output(where):
+        if is_output(where):
+            _refuse_options_of_texts(where, cache=cache, **read)
+        else:
             model = model or os.environ.get("GTENP_MODEL") or DEFAULT_MODEL
             where = _embedded(where, model, read, cache, stack)
         index = Index.open(where, model)
@@ -82,12 +84,18 @@ def search(
             _show(query if len(texts) > 1 else None, hits)
 
 
+def _refuse_options_of_texts(where: Path, **given: Any) -> None:
+    names = {"form": "format", "id_column": "id"}
+    found = [f"--{names.get(name, name)}" for name, value in given.items() if value]
+    if found:
+        raise click.UsageError(f"{where}: holds vectors; {', '.join(found)} is for texts")
+
+
 def _embedded(where: Path, model: str, read: dict[str, Any], cache: bool, stack: ExitStack) -> Path:
     """The vectors of texts: those of the last time, where they are kept and nothing has changed."""
     from gtenp.embedder import Embedder
     from gtenp.jobs import job
     from gtenp.jobs.formats import GLOB
-    from gtenp.jobs.outputs import is_output, open_output
     from gtenp.jobs.readers import Source
 
     glob = read.pop("glob") or GLOB
@@ -95,11 +103,12 @@ def _embedded(where: Path, model: str, read: dict[str, Any], cache: bool, stack:
         (str(where),), read["form"], read["column"], read["id_column"], glob, read["sql"]
     )
     embedder = Embedder(model)
-    out = where.with_name(f"{where.resolve().name}.gtenp.npy")
+    whole = Path(os.path.abspath(where))  # of "." too
+    out = whole.parent / f"{whole.name}.gtenp.npy"
     if not cache:
         out = Path(stack.enter_context(tempfile.TemporaryDirectory()), "out.npy")
     options = job.Options(prompt_name="document")
-    if is_output(out) and job.is_of(open_output(out).metadata, source, embedder, options):
+    if job.is_done(out, source, embedder, options):
         return out
 
     def tell(line: str) -> None:

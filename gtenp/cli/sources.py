@@ -41,13 +41,7 @@ _OPTIONS = (
     click.option("--sql", metavar="QUERY", help="What to read of a SQLite file."),
 )
 
-dtype_option = click.option(
-    "--dtype",
-    type=click.Choice(["float32", "float16", "int8", "ubinary"]),
-    default="float32",
-    show_default=True,
-    help="The numbers to write.",
-)
+DTYPES = click.Choice(["float32", "float16", "int8", "ubinary"])
 
 
 def source_options(command: Any) -> Any:
@@ -57,12 +51,13 @@ def source_options(command: Any) -> Any:
     return command
 
 
-def inputs_of(arguments: tuple[str, ...], form: str | None, folders: bool) -> tuple[str, ...]:
-    """The arguments where they are inputs; none where they are texts.
+def inputs_of(arguments: tuple[str, ...], form: str | None, bare: bool) -> tuple[str, ...]:
+    """The arguments where they are inputs; none where they are texts. ``bare`` says whether a name
+    without an ending may be a file's or a folder's.
 
     UsageError where they are some of each, or where one looks like a file that isn't there.
     """
-    found = [argument for argument in arguments if _is_input(argument, form, folders)]
+    found = [argument for argument in arguments if _is_input(argument, form, bare)]
     others = [argument for argument in arguments if argument not in found]
     for other in others:
         if found or form or _looks_like_a_file(other):
@@ -73,15 +68,15 @@ def inputs_of(arguments: tuple[str, ...], form: str | None, folders: bool) -> tu
     return tuple(found)
 
 
-def _is_input(argument: str, form: str | None, folders: bool) -> bool:
+def _is_input(argument: str, form: str | None, bare: bool) -> bool:
     if argument == "-":
         return True
     try:
         path = Path(argument)
         if path.is_dir():
-            return folders or argument.endswith("/")
-        # A pipe too: <(zcat …)
-        return path.exists() and (form is not None or _has_known_ending(path))
+            return bare or argument.endswith("/")
+        # A pipe too: <(zcat …). One of an unknown ending is refused when its form is looked for.
+        return (bare or bool(form or path.suffix)) and path.exists()
     except (OSError, ValueError):  # a text too long for a name, or with a NUL in it
         return False
 

@@ -33,7 +33,7 @@ class Block:
         """A hash of all that was read."""
         digest = hashlib.sha256()
         for record in self.records:
-            fields = (record.number, record.id, record.place, record.text)
+            fields = (record.number, record.id, record.place, record.text, record.columns)
             digest.update(repr(fields).encode())
         digest.update(repr(self.bad).encode())
         return digest.hexdigest()

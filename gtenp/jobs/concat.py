@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,42 +11,59 @@ from typing import Any
 import numpy as np
 
 from gtenp.errors import InputError
+from gtenp.jobs import parquet
 from gtenp.jobs.blocks import Block
-from gtenp.jobs.job import rows_of
-from gtenp.jobs.outputs import Output, open_output
+from gtenp.jobs.formats import FORMATS
+from gtenp.jobs.job import check_unchanged, distinct, rows_of
+from gtenp.jobs.outputs import Output, open_output, told_of_damage
 from gtenp.jobs.readers import Source
 from gtenp.jobs.records import Bad, Record
 from gtenp.jobs.spool import Spool
-from gtenp.jobs.writers import beside, form_of, refuse_to_replace, write
+from gtenp.jobs.writers import beside, destination_of, write
 from gtenp.model_files.folders import locked
 
 # These keep each row's place in the input, and its columns.
 _FORMS = (".npy", ".npz", ".safetensors", ".jsonl")
 
 
-def concat(paths: Sequence[Path], out: Path, dtype: str = "float32") -> int:
-    """Join the OUTs of all shards of one job into ``out``, as the job would have written it in one:
-    how many rows there are.
+def concat(paths: Sequence[Path], out: Path, dtype: str | None = None) -> int:
+    """Join the OUTs of all shards of one job into ``out``, as the job would have written it in one,
+    by default in the shards' dtype: how many rows there are.
 
-    InputError where a shard is missing, or is of another job.
+    InputError where a shard is missing, or is of another job, and where the job could not have
+    written ``out``.
     """
-    form = form_of(out)
     shards = _in_order(paths)
-    bad = [one for path in paths for one in _errors_of(path)]
     metadata = shards[0].metadata
+    dtype = dtype or str(metadata["dtype"])
+    out, form = destination_of(out, dtype, paths)
+    typed = _parquet_inputs(metadata) if form.write is parquet.write else None
+    bad = [one for path in paths for one in _errors_of(path)]
     options = {**metadata["options"], "shard": None, "dtype": dtype}
     manifest = {**metadata, "options": options, "machine": {}}
-    out = Path(os.path.realpath(out))
-    refuse_to_replace(out, paths)
-    with locked(out, wait=False), Spool(beside(out, ".part"), manifest, restart=True) as spool:
-        for block, rows, vectors in _blocks(shards, form.columns):
-            block.bad.extend(bad)
-            bad = []
-            spool.add(block, rows, vectors, 0, 0)
-        spool.commit()
-        write(out, rows_of(spool, _source(metadata), out, dtype), form)
-        spool.remove()
-    return spool.total
+    folder = beside(out, ".joined")  # OUT.part may be what a job has done so far
+    with locked(out, wait=False):
+        try:
+            with Spool(folder, manifest, restart=True) as spool:
+                for block, rows, vectors in _blocks(shards, form.columns):
+                    block.bad.extend(bad)
+                    bad = []
+                    spool.add(block, rows, vectors, 0, 0)
+                spool.commit()
+                if form.unique_ids:
+                    _refuse_repeats(spool, out)
+                write(out, rows_of(spool, typed, out, dtype), form)
+                return spool.total
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _refuse_repeats(spool: Spool, out: Path) -> None:
+    for one in distinct(Record(**record) for record in spool.records()):
+        if isinstance(one, Bad):
+            raise InputError(
+                f"{one.place}: {one.problem}, and {out.suffix} holds each once; write another form"
+            )
 
 
 def _in_order(paths: Sequence[Path]) -> list[Output]:
@@ -106,17 +123,19 @@ def _blocks(shards: list[Output], keep_columns: bool) -> Iterator[tuple[Block, l
         yield Block(number, records), records, vectors
 
 
-def _source(metadata: dict[str, Any]) -> Source:
-    """What the job read, whose other columns Parquet takes from it again."""
-    options = metadata["options"]
-    return Source(
-        tuple(one["path"] for one in metadata["inputs"]),
-        options["format"],
-        options["column"],
-        options["id"],
-        tuple(options["glob"]),
-        options["sql"],
-    )
+def _parquet_inputs(metadata: dict[str, Any]) -> Source | None:
+    """What the job read, where its other columns are taken from it again, with their types.
+
+    InputError where it has changed since.
+    """
+    options, inputs = metadata["options"], metadata["inputs"]
+    paths = tuple(one["path"] for one in inputs)
+    forms = {options["format"] or FORMATS.get(Path(path).suffix.lower()) for path in paths}
+    if forms != {"parquet"}:
+        return None
+    source = Source(paths, options["format"], options["column"], options["id"])
+    check_unchanged(source, inputs)
+    return source if parquet.have_one_schema(source) else None
 
 
 def _errors_of(path: Path) -> list[Bad]:
@@ -124,5 +143,5 @@ def _errors_of(path: Path) -> list[Bad]:
     errors = beside(path, ".errors.jsonl")
     if not errors.is_file():
         return []
-    lines = errors.read_text(encoding="utf-8").splitlines()
-    return [Bad(0, **json.loads(line)) for line in lines]
+    with told_of_damage(errors), open(errors, "rb") as lines:
+        return [Bad(0, **json.loads(line)) for line in lines]

@@ -23,16 +23,18 @@ from gtenp import __version__
 from gtenp.engine.parallel import default_threads
 from gtenp.engine.pooling import normalize
 from gtenp.errors import InputError
+from gtenp.jobs import parquet
 from gtenp.jobs.ahead import map_ahead
 from gtenp.jobs.blocks import Block, of_shard, split
 from gtenp.jobs.chunks import chunk
 from gtenp.jobs.forked import map_forked
 from gtenp.jobs.formats import format_of
-from gtenp.jobs.readers import Source, files_of, pyarrow, read
+from gtenp.jobs.outputs import metadata_of
+from gtenp.jobs.readers import Source, files_of, read
 from gtenp.jobs.records import Bad, Record
 from gtenp.jobs.rows import DTYPES, Rows, ranges_of, width
 from gtenp.jobs.spool import Spool
-from gtenp.jobs.writers import beside, form_of, refuse_to_replace, write
+from gtenp.jobs.writers import FORMS, beside, destination_of, write
 from gtenp.measure.speed import blas
 from gtenp.model_files.checkpoint import weight_files
 from gtenp.model_files.contents import contents_of
@@ -119,17 +121,13 @@ def run(
     ``on_error`` is "skip", where ``out`` is another process's, and where ``out.part`` is of another
     job.
     """
-    form = form_of(out)
+    out, form = destination_of(out, options.dtype, source.inputs)
     embedder = settle(embedder, options)
-    if out.suffix == ".sqlite" and options.dtype == "float16":
-        raise InputError("--dtype float16: llm's SQLite layout has no float16; wanted float32")
-    if out.suffix == ".parquet":
-        pyarrow()  # now, not when all is done
-    out = Path(os.path.realpath(out))
-    if not out.parent.is_dir():
-        raise InputError(f"{out.parent}: no such folder; make it first, or name another")
-    refuse_to_replace(out, source.inputs)
     manifest = _manifest(source, embedder, model, options)
+    typed = source if form.write is parquet.write and parquet.have_one_schema(source) else None
+    # What shards are joined into may want the columns.
+    keep_columns = options.shard is not None or (form.columns and typed is None)
+    source = replace(source, columns=keep_columns)
     with (
         locked(out, wait=False),
         Spool(beside(out, ".part"), manifest, restart) as spool,
@@ -140,15 +138,18 @@ def run(
         if resumed:
             tell(f"{spool.folder}: going on behind {resumed:,} rows")
         progress(sum(entry.texts for entry in spool.entries), 0)
-        found = _unique(read(source)) if out.suffix == ".sqlite" else read(source)
-        blocks = spool.skip_done(of_shard(split(checked(found, options.on_error)), options.shard))
-        # What shards are joined into may want the columns.
-        keep_columns = form.columns or options.shard is not None
-        for done in embed(blocks, embedder, options, threads, processes, keep_columns=keep_columns):
+        found = distinct(read(source)) if form.unique_ids else read(source)
+        blocks = split(checked(found, options.on_error))
+        digest = hashlib.sha256()  # by which the shards of one pipe know each other
+        if options.shard:
+            blocks = of_shard(_hashed(blocks, digest), options.shard)
+        for done in embed(spool.skip_done(blocks), embedder, options, threads, processes):
             spool.add(*done)
             progress(len(done.block.records) + len(done.block.bad), done.tokens)
         spool.commit()
-        write(out, rows_of(spool, source, out, options.dtype), form)
+        if typed:
+            check_unchanged(typed, spool.manifest["inputs"])
+        write(out, rows_of(spool, typed, out, options.dtype, digest.hexdigest()), form)
         spool.remove()
         entries, shape = spool.entries, (spool.total, width(spool.dimension, options.dtype))
     return Done(
@@ -168,8 +169,6 @@ def embed(
     options: Options,
     threads: int | None = None,
     processes: int = 1,
-    *,
-    keep_columns: bool = False,
 ) -> Iterator[Embedded]:
     """Each block with its vectors, in their order, by an embedder of ``settle``. The processes
     share the threads.
@@ -181,8 +180,6 @@ def embed(
         if options.chunk:
             parts = (chunk(one, embedder.tokenizer, options.chunk, options.overlap) for one in rows)
             rows = [part for found in parts for part in found]
-        if not keep_columns:
-            rows = [replace(one, columns=None) if one.columns else one for one in rows]
         texts = [record.text for record in rows]
         unique = list(dict.fromkeys(texts))
         lengths = _lengths(embedder, unique, prompt)
@@ -270,17 +267,19 @@ def checked(found: Iterable[Record | Bad], on_error: str) -> Iterator[Record | B
     for one in found:
         if isinstance(one, Bad) and on_error == "stop":
             raise InputError(
-                f"{one.place}: {one.problem}; mend it, or --on-error skip leaves such lines out "
-                "and lists them"
+                f"{one.place}: {one.problem}; mend it and begin anew, or go on with --on-error "
+                "skip, which leaves such lines out and lists them"
             )
         yield one
 
 
-def _unique(found: Iterable[Record | Bad]) -> Iterator[Record | Bad]:
-    """A second row of one id, which SQLite's layout can't hold, is a bad one."""
+def distinct(found: Iterable[Record | Bad]) -> Iterator[Record | Bad]:
+    """A second text of one id, which SQLite's layout can't hold, is a bad one."""
     seen: set[int] = set()
+    number = None
     for one in found:
-        if isinstance(one, Record):
+        if isinstance(one, Record) and one.number != number:  # and no part of the same text
+            number = one.number
             # Hashes alone: a million ids would take more room than the model.
             known = int.from_bytes(hashlib.blake2b(one.id.encode(), digest_size=8).digest(), "big")
             if known in seen:
@@ -290,12 +289,32 @@ def _unique(found: Iterable[Record | Bad]) -> Iterator[Record | Bad]:
         yield one
 
 
-def rows_of(spool: Spool, source: Source, out: Path, dtype: str) -> Rows:
-    """What a writer reads, when the spool is whole."""
+def _hashed(blocks: Iterable[Block], digest: Any) -> Iterator[Block]:
+    for block in blocks:
+        digest.update(block.digest().encode())
+        yield block
+
+
+def check_unchanged(source: Source, inputs: list[dict[str, Any]]) -> None:
+    """InputError where the inputs are others than those of which a manifest tells."""
+    for now, then in zip(fingerprints(source), inputs, strict=True):
+        if now != then:
+            raise InputError(
+                f"{then['path']}: its columns go beside the vectors, and it is gone or has changed "
+                "since its texts were embedded; take it as it was, or begin anew with --restart"
+            )
+
+
+def rows_of(
+    spool: Spool, typed: Source | None, out: Path, dtype: str, read_sha256: str | None = None
+) -> Rows:
+    """What a writer reads, when the spool is whole; ``typed`` are Parquet inputs, whose other
+    columns it takes from them again.
+    """
     manifest, entries = spool.manifest, spool.entries
-    names = ["gtenp", "model", "weights_sha256", "similarity", "normalized", "dimension"]
-    names += ["options", "inputs", "updated"]
-    metadata = {name: manifest[name] for name in names}
+    names = ["gtenp", "model", "weights_sha256", "settings_sha256", "similarity", "normalized"]
+    names += ["dimension", "options", "inputs", "updated"]
+    metadata = {name: manifest.get(name) for name in names}
     metadata |= {"dtype": dtype, "rows": spool.total}
     ranges = None
     if dtype == "int8":
@@ -303,9 +322,10 @@ def rows_of(spool: Spool, source: Source, out: Path, dtype: str) -> Rows:
         metadata["ranges"] = ranges.tolist()
     if manifest["options"].get("shard"):
         metadata["blocks"] = [[entry.block, entry.rows] for entry in entries]
+        metadata["read_sha256"] = read_sha256
     return Rows(
         spool,
-        source,
+        typed,
         name=out.stem,
         updated=manifest["updated"],
         in_parts=manifest["options"].get("chunk") is not None,
@@ -318,12 +338,23 @@ def rows_of(spool: Spool, source: Source, out: Path, dtype: str) -> Rows:
 # ── What a job is known by ───────────────────────────────────────────────────────────────────────
 
 
-def is_of(metadata: dict[str, Any], source: Source, embedder: Embedder, options: Options) -> bool:
-    """Whether a job of these would write what an OUT with this metadata holds."""
+def is_done(out: Path, source: Source, embedder: Embedder, options: Options) -> bool:
+    """Whether OUT is what a job of these has written, as its metadata tell; of a pipe none can."""
+    out = Path(os.path.realpath(out))
+    rows = beside(out, ".rows.jsonl")
+    if out.suffix not in FORMS or not out.is_file() or beside(out, ".part").exists():
+        return False
+    try:
+        metadata = metadata_of(out)
+    except InputError:  # damaged, so it's for the job to write it anew
+        return False
+    if metadata is None or (FORMS[out.suffix].rows_beside and not rows.is_file()):
+        return False
     embedder = settle(embedder, options)
     manifest = json.loads(json.dumps(_manifest(source, embedder, metadata["model"], options)))
-    names = ("gtenp", "weights_sha256", "options", "inputs")
-    return all(manifest[name] == metadata.get(name) for name in names)
+    names = ("gtenp", "weights_sha256", "settings_sha256", "options", "inputs")
+    known = bool(source.inputs) and all("sha256" in one for one in manifest["inputs"])
+    return known and all(manifest[name] == metadata.get(name) for name in names)
 
 
 def _manifest(source: Source, embedder: Embedder, model: str, options: Options) -> dict[str, Any]:
@@ -395,7 +426,9 @@ def _newest(source: Source) -> int:
     """When the newest of the inputs was changed, in Unix seconds; now, where one is a pipe."""
     if "-" in source.inputs or source.texts:
         return int(time.time())
-    names = [name for one in source.inputs for name in (one, *files_of(one, source))]
+    names = list(source.inputs)
+    for name in filter(os.path.isdir, source.inputs):
+        names += files_of(name, source)
     return max(int(os.stat(name).st_mtime) for name in names)
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gtenp.jobs.formats import format_of
-from gtenp.jobs.readers import Source, choose_columns, pyarrow
+from gtenp.jobs.readers import Source, choose_columns, parquet_file, pyarrow
+from gtenp.jobs.rows import as_text, beside_ours
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,20 +17,18 @@ if TYPE_CHECKING:
 
 _ROWS = 16384  # in a row group
 
-_OURS = ("id", "place", "start", "end", "text", "embedding")
-
 
 def write(path: Path, rows: Rows) -> None:
     """id, place, text, in parts start and end; the input's other columns; ``embedding``, a
     fixed_size_list<float not null>[dim], which Polars, DuckDB, pandas and datasets read.
 
-    A Parquet input's columns keep their types; of JSON, CSV and SQL one type is found for all
-    values of a column, and text is what anything can be.
+    The columns of Parquet inputs keep their types, if all have the same; of JSON, CSV, SQL and of a
+    mixture one type is found for all values of a column, and text is what anything can be.
     """
     pa = pyarrow()
     names = rows.fields
     kinds = {"start": pa.int64(), "end": pa.int64()}
-    others = _others(rows)
+    others = _FromParquet(rows.typed) if rows.typed else _FromRecords(rows)
     value = {"float32": pa.float32(), "float16": pa.float16(), "int8": pa.int8(),
              "ubinary": pa.uint8()}[rows.dtype]  # fmt: skip
     width = rows.shape[1]
@@ -55,9 +52,17 @@ def write(path: Path, rows: Rows) -> None:
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
 
-def _others(rows: Rows) -> _FromRecords | _FromParquet:
-    forms = {format_of(name, rows.source.format) for name in rows.source.inputs}
-    return _FromParquet(rows.source) if forms == {"parquet"} else _FromRecords(rows)
+def have_one_schema(source: Source) -> bool:
+    """Whether the inputs are Parquet files of the same columns, which ``write`` can then take from
+    them again.
+    """
+    if source.forms != {"parquet"}:
+        return False
+    schemas = []
+    for name in source.inputs:
+        with parquet_file(name) as file:
+            schemas.append(file.schema_arrow)
+    return all(schema.equals(schemas[0]) for schema in schemas)
 
 
 class _FromParquet:
@@ -65,18 +70,21 @@ class _FromParquet:
 
     def __init__(self, source: Source) -> None:
         self._paths = source.inputs
-        with pyarrow().parquet.ParquetFile(self._paths[0]) as file:
+        with parquet_file(self._paths[0]) as file:
             names = file.schema_arrow.names
             left_out = choose_columns(self._paths[0], names, source)
             self._fields = [field for field in file.schema_arrow if field.name not in left_out]
-        self.schema = [field.with_name(_free(field.name)) for field in self._fields]
+        names = beside_ours([field.name for field in self._fields])
+        self.schema = [
+            field.with_name(name) for field, name in zip(self._fields, names, strict=True)
+        ]
         self._batches = self._read()
         self._first, self._batch = 0, None
 
     def _read(self) -> Iterator[Any]:
         names = [field.name for field in self._fields]
         for path in self._paths:
-            with pyarrow().parquet.ParquetFile(path) as file:
+            with parquet_file(path) as file:
                 yield from file.iter_batches(batch_size=8192, columns=names)
 
     def take(self, records: list[dict[str, Any]]) -> list[Any]:
@@ -102,15 +110,14 @@ class _FromRecords:
     """The columns of other inputs, kept in the spool."""
 
     def __init__(self, rows: Rows) -> None:
-        kinds: dict[str, set[type]] = {}
+        kinds: dict[str, set[str]] = {}
         for record in rows.spool.records():
             for name, value in record.get("columns", {}).items():
-                large = isinstance(value, int) and not -(1 << 63) <= value < 1 << 63
-                kinds.setdefault(name, set()).add(str if large else type(value))
+                kinds.setdefault(name, set()).add(_kind(value))
         self._names = list(kinds)
         self.schema = [
-            pyarrow().field(_free(name), _arrow_type(found - {type(None)}))
-            for name, found in kinds.items()
+            pyarrow().field(name, _arrow_type(found - {"null"}))
+            for name, found in zip(beside_ours(self._names), kinds.values(), strict=True)
         ]
 
     def take(self, records: list[dict[str, Any]]) -> list[Any]:
@@ -120,32 +127,24 @@ class _FromRecords:
         for name, field in zip(self._names, self.schema, strict=True):
             values = [record.get("columns", {}).get(name) for record in records]
             if field.type == pa.string():
-                values = [_as_text(value) for value in values]
+                values = [as_text(value) for value in values]
             arrays.append(pa.array(values, field.type))
         return arrays
 
 
-def _free(name: str) -> str:
-    """The name of an input's column, which must be none of ours.
-
-    >>> _free("title"), _free("embedding")
-    ('title', 'input_embedding')
-    """
-    return f"input_{name}" if name in _OURS else name
+def _kind(value: Any) -> str:
+    """A type of Python's; of an int as much as float64 and int64 can hold of it."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return "null" if value is None else type(value).__name__
+    return "int" if abs(value) <= 1 << 53 else "long" if -(1 << 63) <= value < 1 << 63 else "larger"
 
 
-def _arrow_type(kinds: set[type]) -> Any:
+def _arrow_type(kinds: set[str]) -> Any:
     pa = pyarrow()
-    if kinds == {bool}:
+    if kinds == {"bool"}:
         return pa.bool_()
-    if kinds == {int}:
+    if kinds and kinds <= {"int", "long"}:
         return pa.int64()
-    if kinds and kinds <= {int, float}:
+    if kinds and kinds <= {"int", "float"}:
         return pa.float64()
     return pa.string()
-
-
-def _as_text(value: Any) -> str | None:
-    if value is None or isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False)

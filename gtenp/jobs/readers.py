@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 import os
 import sys
@@ -18,17 +19,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gtenp.errors import InputError, MissingPackageError
-from gtenp.jobs.formats import GLOB, format_of
+from gtenp.jobs.formats import FORMATS, GLOB, format_of
 from gtenp.jobs.records import Bad, Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from typing import BinaryIO
+    from typing import BinaryIO, TextIO
+
+
+_TABLES = {"jsonl", "csv", "tsv", "parquet", "sqlite"}
+_READ_BY = {  # the forms that an option is for
+    "--format": set(FORMATS.values()),
+    "--column": _TABLES,
+    "--id": _TABLES,
+    "--sql": {"sqlite"},
+    "--glob": {"folder"},
+}
 
 
 @dataclass(frozen=True)
 class Source:
-    """What to read and how."""
+    """What to read and how. InputError where an option is for none of the inputs."""
 
     inputs: tuple[str, ...]  # files, folders, - for standard input
     format: str | None = None  # instead of what the ending says
@@ -37,12 +48,33 @@ class Source:
     glob: tuple[str, ...] = GLOB
     sql: str | None = None
     texts: tuple[str, ...] = ()  # what is at hand already, in place of inputs
+    columns: bool = True  # whether a row's other columns go along
 
     def __post_init__(self) -> None:
+        given = {
+            "--format": self.format,
+            "--column": self.column,
+            "--id": self.id_column,
+            "--sql": self.sql,
+            "--glob": self.glob != GLOB,
+        }
+        for option in (option for option, value in given.items() if value):
+            if not self.forms & _READ_BY[option]:
+                found = " and ".join(sorted(self.forms)) or "texts as arguments"
+                piped = "-" in self.inputs and not self.format
+                how = ", for want of a --format" if piped else ""
+                raise InputError(
+                    f"{option}: is for {', '.join(sorted(_READ_BY[option]))}, and what is given is "
+                    f"read as {found}{how}; leave it out"
+                )
         for name in self.inputs:
-            form = format_of(name, self.format)
-            if form == "sqlite" and not self.sql:
+            if not self.sql and format_of(name, self.format) == "sqlite":
                 raise InputError(f"{name}: --sql says what to read: --sql 'select id, text from t'")
+
+    @property
+    def forms(self) -> set[str]:
+        """How the inputs are read."""
+        return {format_of(name, self.format) for name in self.inputs}
 
     def line_id(self, place: str, line: int) -> str:
         """The id of a text that has none: its line, and its file where there are several."""
@@ -82,20 +114,26 @@ def count(source: Source) -> int | None:
         elif form == "document":
             total += 1
         elif form == "parquet":
-            total += pyarrow().parquet.ParquetFile(name).metadata.num_rows
+            with parquet_file(name) as file:
+                total += file.metadata.num_rows
         elif form == "sqlite" or name.endswith(".gz") or not os.path.isfile(name):
             return None
         else:
-            with open(name, "rb") as file:
-                lines = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
+            with open(name, "rb") as text:
+                lines = sum(chunk.count(b"\n") for chunk in iter(lambda: text.read(1 << 20), b""))
             total += lines - (form in ("csv", "tsv"))
     return total
 
 
 def files_of(folder: str, source: Source) -> list[str]:
-    """A folder's files that the globs name, in the order of their names."""
+    """A folder's files that the globs name, in the order of their names; InputError if there is
+    none.
+    """
     root = Path(folder)
     found = {path for pattern in source.glob for path in root.rglob(pattern) if path.is_file()}
+    if not found:
+        names = " or ".join(source.glob)
+        raise InputError(f"{folder}: has no file that is called {names}; --glob names others")
     return sorted(str(path) for path in found)
 
 
@@ -115,6 +153,8 @@ def _jsonl(name: str, source: Source) -> Iterator[Record | Bad]:
     column, id_column = source.column or "text", source.id_column
     first = True
     for line, raw in _raw_lines(name):
+        if not raw.strip():
+            continue  # as readers of JSON lines do
         place = _place(name, line)
         try:
             row = json.loads(raw.decode("utf-8"))
@@ -167,13 +207,10 @@ def _not_utf8(place: str, error: UnicodeDecodeError) -> Bad:
 def _csv(name: str, source: Source) -> Iterator[Record | Bad]:
     dialect = "excel-tab" if format_of(name, source.format) == "tsv" else "excel"
     csv.field_size_limit(min(sys.maxsize, (1 << 31) - 1))  # the usual 128 kB is less than a text
-    with _opened(name) as file:
-        # What is no UTF-8 is found in its row, where the line is known.
-        lines = (raw.decode("utf-8-sig" if not line else "utf-8", "surrogateescape")
-                 for line, raw in enumerate(file))  # fmt: skip
+    with _opened(name) as file, _lines_of_csv(file) as lines:
         rows = csv.reader(lines, dialect, strict=True)
         try:
-            header = next(rows, None)
+            header = next(filter(None, rows), None)
         except csv.Error as error:
             raise InputError(f"{name}:1: no line of names: {error}") from error
         if header is None:
@@ -189,6 +226,8 @@ def _csv(name: str, source: Source) -> Iterator[Record | Bad]:
                 continue
             if row is None:
                 return
+            if not row:
+                continue  # a blank line
             if len(row) != len(header):
                 yield Bad(0, place, f"has {len(row)} fields; wanted {len(header)}")
             elif any(map(_surrogates, row)):
@@ -198,15 +237,26 @@ def _csv(name: str, source: Source) -> Iterator[Record | Bad]:
                 yield _record(source, place, line, by_name, column, id_column)
 
 
+@contextmanager
+def _lines_of_csv(file: BinaryIO) -> Iterator[TextIO]:
+    """Lines that end as the csv module has them end: at CR, LF, or both."""
+    # What is no UTF-8 is found in its row, where the line is known.
+    text = io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="")
+    try:
+        yield text
+    finally:
+        text.detach()  # which leaves standard input open
+
+
 def _parquet(name: str, source: Source) -> Iterator[Record | Bad]:
-    with pyarrow().parquet.ParquetFile(name) as file:
+    with parquet_file(name) as file:
         column, id_column = choose_columns(name, file.schema_arrow.names, source)
+        wanted = None if source.columns else list(dict.fromkeys([column, id_column or column]))
         row = 0
-        wanted = list(dict.fromkeys([column, id_column or column]))
         for batch in file.iter_batches(batch_size=1024, columns=wanted):
             for values in batch.to_pylist():
                 row += 1
-                yield _record(source, f"{name}:{row}", row, values, column, id_column, keep=False)
+                yield _record(source, f"{name}:{row}", row, values, column, id_column)
 
 
 def _sqlite(name: str, source: Source) -> Iterator[Record | Bad]:
@@ -226,17 +276,25 @@ def _sqlite(name: str, source: Source) -> Iterator[Record | Bad]:
 
 
 def choose_columns(name: str, names: Sequence[str], source: Source) -> tuple[str, str | None]:
-    """The columns of the text and of the id; InputError where they are not there.
+    """The columns of the text and of the id; InputError where they are not there, or where two
+    columns have one name.
 
-    Without a word from the caller, these are "text", or the only one, and "id", if it is there.
+    Without a word from the caller, these are "text" and "id", if it is there. The only column of
+    Parquet or SQL is the text too; that of a CSV may have no name, and its first line be a text.
     """
-    column = source.column or ("text" if "text" in names or len(names) != 1 else names[0])
+    if len(set(names)) != len(names):
+        twice = next(one for one in names if names.count(one) > 1)
+        raise InputError(f"{name}: has two columns {twice!r}; give each a name of its own")
+    in_a_line = format_of(name, source.format) in ("csv", "tsv")
+    column = source.column or (names[0] if len(names) == 1 and not in_a_line else "text")
     id_column = source.id_column or ("id" if "id" in names and column != "id" else None)
     for option, wanted in (("--column", column), ("--id", id_column)):
-        if wanted is not None and names.count(wanted) != 1:
-            how = "has two columns" if wanted in names else "has no column"
+        if wanted is not None and wanted not in names:
+            found = f"{', '.join(names) or 'none':.200}"
+            hint = "; the first line must hold the names, so add it if it is not there"
             raise InputError(
-                f"{name}: {how} {wanted!r}, but {', '.join(names) or 'none'}; {option} names one"
+                f"{name}: has no column {wanted!r}, but {found}; {option} names one"
+                f"{hint if in_a_line else ''}"
             )
     return column, id_column
 
@@ -248,23 +306,25 @@ def _record(
     row: dict[str, Any],
     column: str,
     id_column: str | None,
-    keep: bool = True,
 ) -> Record | Bad:
     text = _value(row, column)
     if not isinstance(text, str):
         return Bad(0, place, _problem(row, column, text, "a text"))
-    if _surrogates(text):
-        return Bad(0, place, f"{column!r} has half of a surrogate pair, which is no character")
     ident: Any = source.line_id(place, line)
     if id_column is not None:
         ident = _value(row, id_column)
         if isinstance(ident, bool) or not isinstance(ident, str | int):
             return Bad(0, place, _problem(row, id_column, ident, "a text or a whole number"))
         ident = str(ident)
-        if _surrogates(ident):
-            return Bad(0, place, f"{id_column!r} has half of a surrogate pair")
-    others = {name: value for name, value in row.items() if name not in (column, id_column)}
-    return Record(0, ident, place, text, others if keep else None)
+    others = None
+    if source.columns:
+        others = {name: value for name, value in row.items() if name not in (column, id_column)}
+    if _surrogates(_as_json([text, ident, others])):
+        return Bad(0, place, "has half of a surrogate pair, which is no character")
+    return Record(0, ident, place, text, others)
+
+
+_as_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
 class _Missing:
@@ -311,17 +371,33 @@ def pyarrow() -> Any:
     return package
 
 
+@contextmanager
+def parquet_file(name: str) -> Iterator[Any]:
+    """A ParquetFile; InputError where it is none, or damaged."""
+    arrow = pyarrow()
+    try:
+        with arrow.parquet.ParquetFile(name) as file:
+            yield file
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        words = " ".join(str(error).split())
+        raise InputError(f"{name}: is no whole Parquet file ({words}); copy it anew") from error
+
+
 # ── Whole files ──────────────────────────────────────────────────────────────────────────────────
 
 
 def _documents(name: str, source: Source) -> Iterator[Record | Bad]:
     """A file is a text; a folder is those of its files that the globs name."""
     folder = Path(name).is_dir()
+    alone = len(source.inputs) == 1
     for path in files_of(name, source) if folder else [name]:
         try:
             text = Path(path).read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8")
         except UnicodeDecodeError as error:
             yield _not_utf8(path, error)
             continue
-        ident = Path(path).relative_to(name).as_posix() if folder else path
+        # Two folders may have a file of one name.
+        ident = Path(path).relative_to(name).as_posix() if folder and alone else path
         yield Record(0, ident, path, text)

@@ -11,7 +11,7 @@ import numpy as np
 from gtenp.engine.pooling import quantize_embeddings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from gtenp.jobs.readers import Source
     from gtenp.jobs.spool import Spool
 
-DTYPES = ("float32", "float16", "int8", "ubinary")
+_NUMPY = {"float32": "<f4", "float16": "<f2", "int8": "i1", "ubinary": "u1"}
+DTYPES = tuple(_NUMPY)
+
+_OURS = ("id", "place", "start", "end", "text", "embedding")
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Rows:
     """What a job has made, read from its spool in pieces."""
 
     spool: Spool
-    source: Source
+    typed: Source | None  # Parquet inputs, whose other columns are taken from them again
     name: str  # of OUT, without its ending
     updated: int  # when the newest input was, in Unix seconds: the same for every run
     in_parts: bool  # whether the records have a start and an end
@@ -45,13 +48,6 @@ class Rows:
         """The names of what every record has."""
         return ["id", "place", *(["start", "end"] if self.in_parts else []), "text"]
 
-    @property
-    def numpy_dtype(self) -> np.dtype[Any]:
-        """Little-endian, whatever the machine."""
-        return np.dtype(
-            {"float32": "<f4", "float16": "<f2", "int8": "i1", "ubinary": "u1"}[self.dtype]
-        )
-
     def vectors(self, size: int = 8192) -> Iterator[npt.NDArray[Any]]:
         """So many at a time."""
         for vectors in self.spool.vectors(size):
@@ -67,6 +63,11 @@ class Rows:
     def metadata_json(self) -> str:
         """On one line, its keys in a settled order."""
         return json.dumps(self.metadata, ensure_ascii=False)
+
+
+def numpy_dtype(dtype: str) -> np.dtype[Any]:
+    """Little-endian, whatever the machine."""
+    return np.dtype(_NUMPY[dtype])
 
 
 def width(dimension: int, dtype: str) -> int:
@@ -90,3 +91,27 @@ def ranges_of(pieces: Iterable[Float32], dimension: int) -> npt.NDArray[np.float
         return np.zeros((2, dimension), np.float32)
     ranges = np.stack(found)
     return np.stack((ranges[:, 0].min(axis=0), ranges[:, 1].max(axis=0)))
+
+
+def beside_ours(columns: Sequence[str]) -> list[str]:
+    """The names of an input's columns in OUT, where each must be none of ours and of the others.
+
+    >>> beside_ours(["title", "text", "input_text"])
+    ['title', 'input_input_text', 'input_text']
+    """
+    taken, names = {*_OURS, *columns}, []
+    for column in columns:
+        name = column
+        if column in _OURS:
+            while name in taken:
+                name = f"input_{name}"
+            taken.add(name)
+        names.append(name)
+    return names
+
+
+def as_text(value: Any) -> str | None:
+    """A column's value of any type, as JSON where it is no text."""
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)

@@ -62,16 +62,16 @@ class Spool:
             shutil.rmtree(folder, ignore_errors=True)
         path = folder / "manifest.json"
         self.notes: list[str] = []  # what differs, and is no reason to stop
-        if path.exists():
+        self.entries = self._read_journal() if path.exists() else []
+        if self.entries:
             self.manifest = _read_manifest(path)
             self.notes = _compare(folder, self.manifest, manifest)
-        else:
+        else:  # nothing is done, so nothing is lost by beginning anew
             folder.mkdir(exist_ok=True)
             self.manifest = manifest
             for name in ("journal.jsonl", *_DATA):
                 (folder / name).write_bytes(b"")
             _write_whole(path, json.dumps(manifest, indent=1, ensure_ascii=False).encode())
-        self.entries = self._read_journal()
         ends = self.entries[-1].ends if self.entries else [0] * len(_DATA)
         self._files = [open(folder / name, "r+b") for name in _DATA]  # noqa: SIM115, see close
         for file, end in zip(self._files, ends, strict=True):

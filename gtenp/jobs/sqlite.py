@@ -39,6 +39,8 @@ _MIGRATIONS = (
     "m005_add_content_blob",
 )
 
+_KEPT = ("id", "place", "start", "end", "columns")  # of a record, as llm's metadata
+
 
 def write(path: Path, rows: Rows) -> None:
     """One collection, named as the file is, with a row for each of ours, in their order.
@@ -85,7 +87,7 @@ def _values(rows: Rows) -> Iterator[tuple[Any, ...]]:
     for record, vector in rows.pairs():
         text = record["text"]
         content_hash = hashlib.md5(text.encode(), usedforsecurity=False).digest()
-        kept = {name: record[name] for name in ("id", "place", "start", "end") if name in record}
+        kept = {name: record[name] for name in _KEPT if name in record}
         yield row_id(record), vector.tobytes(), text, content_hash, json.dumps(kept), rows.updated
 
 

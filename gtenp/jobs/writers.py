@@ -19,6 +19,8 @@ from numpy.lib import format as npy
 
 from gtenp.errors import InputError
 from gtenp.jobs import parquet, sqlite
+from gtenp.jobs.readers import pyarrow
+from gtenp.jobs.rows import DTYPES, as_text, beside_ours, numpy_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -34,18 +36,14 @@ class Form(NamedTuple):
     metadata_beside: bool = False  # in OUT.json, for want of room
     rows_beside: bool = False  # ids, places and texts, in OUT.rows.jsonl
     columns: bool = False  # whether the input's other columns go along
-
-
-def form_of(out: Path) -> Form:
-    """By the ending; InputError where it is none of those known."""
-    form = FORMS.get(out.suffix)
-    if form is None:
-        raise InputError(f"{out}: wanted one of the endings {', '.join(FORMS)}")
-    return form
+    unique_ids: bool = False
+    dtypes: tuple[str, ...] = DTYPES
 
 
 def write(out: Path, rows: Rows, form: Form) -> None:
-    """Write OUT and what stands beside it. Each appears whole or not at all, OUT last."""
+    """Write OUT and what stands beside it. Each appears whole or not at all, OUT last; an older OUT
+    never stands beside newer files.
+    """
     folder = rows.spool.folder
     made = {out: folder / "out"}
     form.write(made[out], rows)
@@ -60,26 +58,41 @@ def write(out: Path, rows: Rows, form: Form) -> None:
     if any(entry.bad for entry in rows.spool.entries):
         made[errors] = folder / "errors.out"
         shutil.copyfile(folder / "errors.jsonl", folder / "errors.out")
-    else:
-        errors.unlink(missing_ok=True)  # an older run's
-    for target, path in reversed(made.items()):
+    for target, path in made.items():
         _flush(path)
         if target.exists():
             shutil.copymode(target, path)
+    if len(made) > 1 or errors.exists():
+        out.unlink(missing_ok=True)
+        _flush_folder(out.parent)
+    if errors not in made:
+        errors.unlink(missing_ok=True)  # an older run's
+    for target, path in reversed(made.items()):
         os.replace(path, target)
-    if os.name != "nt":
-        _flush(out.parent)
+    _flush_folder(out.parent)
 
 
-def refuse_to_replace(out: Path, inputs: Iterable[str | Path]) -> None:
-    """InputError where OUT is there already as one of the inputs, or as a database of another's."""
-    if not out.exists():
-        return
-    for path in map(Path, inputs):
-        if path.exists() and path.samefile(out):
-            raise InputError(f"{out}: is an input too, and would be lost; name another file")
-    if out.suffix == ".sqlite" and not sqlite.is_ours(out):
-        raise InputError(f"{out}: is a database that gtenp didn't write; name another file")
+def destination_of(out: Path, dtype: str, inputs: Iterable[str | Path]) -> tuple[Path, Form]:
+    """Where OUT's bytes go, and its form. InputError where they can't, or where a file is there
+    that is one of the inputs or a database of another's.
+    """
+    form = FORMS.get(out.suffix)
+    if form is None:
+        raise InputError(f"{out}: wanted one of the endings {', '.join(FORMS)}")
+    if dtype not in form.dtypes:
+        raise InputError(f"{out}: {out.suffix} holds {', '.join(form.dtypes)}; --dtype is {dtype}")
+    if form.write is parquet.write:
+        pyarrow()  # now, not when all is done
+    out = Path(os.path.realpath(out))
+    if not out.parent.is_dir():
+        raise InputError(f"{out.parent}: no such folder; make it first, or name another")
+    if out.exists():
+        for path in map(Path, inputs):
+            if path.exists() and path.samefile(out):
+                raise InputError(f"{out}: is an input too, and would be lost; name another file")
+        if form.write is sqlite.write and not sqlite.is_ours(out):
+            raise InputError(f"{out}: is a database that gtenp didn't write; name another file")
+    return out, form
 
 
 def beside(out: Path, ending: str) -> Path:
@@ -99,6 +112,11 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
+def _flush_folder(folder: Path) -> None:
+    if os.name != "nt":  # which has no such thing
+        _flush(folder)
+
+
 # ── Arrays ───────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -109,7 +127,7 @@ def write_npy(path: Path, rows: Rows) -> None:
 
 
 def _write_array(file: BinaryIO | Any, rows: Rows) -> None:
-    header = {"descr": npy.dtype_to_descr(rows.numpy_dtype), "fortran_order": False}
+    header = {"descr": npy.dtype_to_descr(numpy_dtype(rows.dtype)), "fortran_order": False}
     npy.write_array_header_1_0(file, {**header, "shape": rows.shape})
     for vectors in rows.vectors():
         file.write(vectors.data)
@@ -128,7 +146,7 @@ def write_npz(path: Path, rows: Rows) -> None:
 
 def write_safetensors(path: Path, rows: Rows) -> None:
     """The tensor ``embeddings``, and ``gtenp`` among the metadata, as JSON."""
-    shape, dtype = rows.shape, rows.numpy_dtype
+    shape, dtype = rows.shape, numpy_dtype(rows.dtype)
     name = {"<f4": "F32", "<f2": "F16", "|i1": "I8", "|u1": "U8"}[dtype.str]
     size = shape[0] * shape[1] * dtype.itemsize
     header = {
@@ -156,14 +174,20 @@ def write_jsonl(path: Path, rows: Rows) -> None:
 
 
 def write_csv(path: Path, rows: Rows) -> None:
-    """id, place, text, in parts start and end; the embedding last, a JSON list."""
+    """id, place, text, in parts start and end; the input's other columns; the embedding last, a
+    JSON list.
+    """
     template = _template(rows)
+    found = (record.get("columns", {}) for record in rows.spool.records())
+    columns = list(dict.fromkeys(name for one in found for name in one))
     with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         names = rows.fields
-        writer.writerow([*names, "embedding"])
+        writer.writerow([*names, *beside_ours(columns), "embedding"])
         for record, vector in rows.pairs():
+            others = record.get("columns", {})
             values = [record[name] for name in names]
+            values += [as_text(others.get(name)) for name in columns]
             writer.writerow([*values, template % tuple(vector.tolist())])
 
 
@@ -178,7 +202,9 @@ FORMS = {
     ".npz": Form(write_npz, rows_beside=True),
     ".safetensors": Form(write_safetensors, rows_beside=True),
     ".jsonl": Form(write_jsonl, metadata_beside=True, columns=True),
-    ".csv": Form(write_csv, metadata_beside=True),
+    ".csv": Form(write_csv, metadata_beside=True, columns=True),
     ".parquet": Form(parquet.write, columns=True),
-    ".sqlite": Form(sqlite.write),
+    ".sqlite": Form(
+        sqlite.write, columns=True, unique_ids=True, dtypes=("float32", "int8", "ubinary")
+    ),
 }

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from command_line import TINY, gtenp_on_a_terminal, gtenp_process, run
 from texts import CARD
 
@@ -35,8 +36,15 @@ def test_embed_writes_a_numpy_file(tmp_path):
     result = run("embed", "--model", TINY, "-o", str(output), *CARD)
     assert result.exit_code == 0
     assert result.stdout == ""
-    np.testing.assert_array_equal(np.load(output), Embedder(TINY).encode(CARD))
-    assert list(tmp_path.iterdir()) == [output]
+    np.testing.assert_allclose(np.load(output), Embedder(TINY).encode(CARD), atol=1e-6)
+    names = {"out.npy", "out.npy.json", "out.npy.rows.jsonl"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def test_texts_go_into_a_file_without_an_ending_as_a_bare_numpy_file(tmp_path):
+    assert run("embed", "--model", TINY, "-o", str(tmp_path / "out"), *CARD).exit_code == 0
+    np.testing.assert_allclose(np.load(tmp_path / "out"), Embedder(TINY).encode(CARD), atol=1e-6)
+    assert list(tmp_path.iterdir()) == [tmp_path / "out"]
 
 
 def test_embed_leaves_nothing_where_it_cannot_write(tmp_path):
@@ -103,7 +111,10 @@ def test_embed_stops_at_a_bad_line_with_its_place(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"text": "x"}\n{"text": null}\n')
     result = run("embed", "--model", TINY, str(tmp_path / "a.jsonl"), "-o", str(tmp_path / "o.csv"))
     assert result.exit_code == 2
-    assert "a.jsonl:2: 'text' is null; wanted a text; mend it, or --on-error skip" in result.stderr
+    assert (
+        "a.jsonl:2: 'text' is null; wanted a text; mend it and begin anew, or go on"
+        in result.stderr
+    )
     assert not (tmp_path / "o.csv").exists()
 
 
@@ -129,6 +140,51 @@ def test_a_text_that_names_no_file_is_a_text_and_a_folder_is_one_only_with_an_ou
     np.testing.assert_array_equal(np.array(list(map(json.loads, lines)), np.float32), expected)
     assert run("embed", "--model", TINY, "docs", "-o", "out.jsonl").exit_code == 0
     assert json.loads((tmp_path / "out.jsonl").read_text())["id"] == "a.txt"
+
+
+def test_a_file_of_an_unknown_ending_is_no_text(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, output in [
+        ("notes.xyz", ()),
+        ("notes.xyz", ("-o", "o.npy")),
+        ("log", ("-o", "o.npy")),
+    ]:
+        (tmp_path / name).write_text("hello\n")
+        result = run("embed", "--model", TINY, name, *output)
+        assert result.exit_code == 2
+        assert f"{name}: none of the endings .txt" in result.stderr
+        assert "say --format lines or another" in result.stderr
+        assert run("embed", "--model", TINY, name, *output, "--format", "lines").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--column", "body"), ("--id", "key"), ("--sql", "select 1"), ("--glob", "*.py")],
+    ids=lambda arguments: arguments[0],
+)
+@pytest.mark.parametrize("output", [(), ("-o", "o.npy")], ids=["printed", "written"])
+def test_an_option_of_files_is_refused_for_texts(arguments, output):
+    result = run("embed", "--model", TINY, "some words", *arguments, *output)
+    assert result.exit_code == 2
+    assert f"{arguments[0]}: is for " in result.stderr
+    assert "read as texts as arguments" in result.stderr
+
+
+def test_a_job_that_is_done_is_not_done_again(tmp_path):
+    (tmp_path / "a.txt").write_text("hello\nworld\n")
+    out = tmp_path / "out.csv"
+    arguments = ["embed", "--model", TINY, str(tmp_path / "a.txt"), "-o", str(out)]
+    assert run(*arguments).exit_code == 0
+    made = out.stat().st_mtime_ns
+    again = run(*arguments)
+    assert (again.exit_code, again.stderr) == (
+        0,
+        f"{out}: is done already; --restart does it again\n",
+    )
+    assert out.stat().st_mtime_ns == made
+    assert run(*arguments, "--quiet").stderr == ""
+    assert run(*arguments, "--restart").stderr.startswith(f"{out}: 2 × 32 float32; 2 texts")
+    assert out.stat().st_mtime_ns != made
 
 
 def test_a_file_that_is_not_there_is_no_text():
@@ -183,4 +239,8 @@ def test_shards_are_joined(tmp_path):
         assert run(*arguments, "-o", name).exit_code == 0
     result = run("concat", *names, "-o", str(tmp_path / "all.npy"))
     assert result.stderr == f"{tmp_path / 'all.npy'}: 2,000 rows\n"
+    assert (
+        run("concat", *names, "-o", str(tmp_path / "half.npy"), "--dtype", "float16").exit_code == 0
+    )
+    assert np.load(tmp_path / "half.npy").dtype == np.float16
     assert run("embed", "a", "--shard", "3/2").exit_code == 2

@@ -42,7 +42,8 @@ def test_texts_on_the_command_line_leave_no_older_jobs_lines_beside_their_vector
     texts.write_text("apple pie\nplum cake\n")
     assert embed(texts, "-o", out).exit_code == 0
     assert embed("foo", "bar", "-o", out).exit_code == 0
-    assert {path.name for path in tmp_path.iterdir()} == {"texts.txt", "v.npy"}
+    rows = (tmp_path / "v.npy.rows.jsonl").read_text().splitlines()
+    assert [json.loads(row)["text"] for row in rows] == ["foo", "bar"]
 
 
 @pytest.mark.parametrize("ending", [".csv", ".jsonl", ".sqlite"])

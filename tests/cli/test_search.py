@@ -89,4 +89,40 @@ def test_what_is_neither_a_file_of_embed_nor_texts_is_one_sentence(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((1, 32), np.float32))
     result = run("search", "a", "--in", str(tmp_path / "a.npy"))
     assert result.exit_code == 2
-    assert "a.npy: none of the endings .txt" in result.stderr
+    assert "a.npy: not of gtenp embed, or the .json beside it is gone" in result.stderr
+    (tmp_path / "a.xyz").write_text("a\n")
+    result = run("search", "a", "--in", str(tmp_path / "a.xyz"))
+    assert result.exit_code == 2
+    assert "a.xyz: none of the endings .txt" in result.stderr
+
+
+@pytest.mark.parametrize("cache", [(), ("--cache",)])
+def test_the_folder_at_hand_is_searched_and_its_vectors_kept_beside_it(
+    tmp_path, monkeypatch, cache
+):
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "b.txt").write_text("old boat\n")
+    monkeypatch.chdir(folder)
+    hit = found(QUERY, "--in", ".", "-k", "1", "--model", TINY, *cache)[0]
+    assert hit["id"] == "b.txt"
+    assert (tmp_path / "docs.gtenp.npy").exists() == bool(cache)
+
+
+def test_options_of_texts_are_refused_for_vectors(texts, tmp_path):
+    out = tmp_path / "out.npy"
+    run("embed", "--model", TINY, str(texts), "-o", str(out))
+    result = run("search", "a", "--in", str(out), "--column", "body", "--id", "key", "--cache")
+    assert result.exit_code == 2
+    assert "out.npy: holds vectors; --cache, --column, --id is for texts" in result.stderr
+
+
+@pytest.mark.parametrize("ending", ["npz", "safetensors", "jsonl", "csv", "sqlite", "npy"])
+def test_a_damaged_file_is_one_sentence_and_not_taken_for_texts(texts, tmp_path, ending):
+    out = tmp_path / f"out.{ending}"
+    assert run("embed", "--model", TINY, str(texts), "-o", str(out)).exit_code == 0
+    out.write_bytes(out.read_bytes()[:-50])
+    result = run("search", "a", "--in", str(out), "--model", TINY)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"Error: {out}: is damaged (")
+    assert result.stderr.endswith("; copy it anew\n")

@@ -1,5 +1,7 @@
+import io
 import json
 import random
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +17,7 @@ from gtenp.jobs.index import Index, best_rows
 from gtenp.jobs.job import Options
 from gtenp.jobs.outputs import Output, is_output, open_output
 from gtenp.jobs.readers import Source
+from gtenp.jobs.writers import beside
 
 TINY = str(DATA / "tiny")
 FORMS = ["npy", "npz", "safetensors", "jsonl", "csv", "sqlite", "parquet"]
@@ -156,7 +159,6 @@ def test_a_query_is_embedded_as_the_texts_were(tmp_path):
 
 def test_a_file_that_embed_did_not_write_is_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.zeros((2, 32), np.float32))
-    assert not is_output(tmp_path / "a.npy")
     with pytest.raises(InputError, match=r"not of gtenp embed, or the .json beside it is gone"):
         Index.open(tmp_path / "a.npy")
     out = embed(tmp_path, "out.npy")
@@ -166,6 +168,68 @@ def test_a_file_that_embed_did_not_write_is_refused(tmp_path):
     out.write_bytes(b"rubbish")
     with pytest.raises(InputError, match="is damaged"):
         Index.open(out)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_damaged_file_is_one_sentence(form, tmp_path):
+    if form == "parquet":
+        pytest.importorskip("pyarrow")
+    out = embed(tmp_path, f"out.{form}")
+    whole = out.read_bytes()
+    empty = whole[:50] if form == "sqlite" else b""  # which is a database without tables
+    for content in (empty, whole[:100], whole[: len(whole) // 2], whole[:-20], b"x" * len(whole)):
+        out.write_bytes(content)
+        assert is_output(out)
+        with pytest.raises(InputError, match=rf"out\.{form}: is damaged \(.*copy it anew"):
+            Index.open(out)
+
+
+@pytest.mark.parametrize("form", ["npy", "jsonl", "csv"])
+def test_the_json_beside_it_is_missed_or_named_as_damaged(form, tmp_path):
+    out = embed(tmp_path, f"out.{form}")
+    side = beside(out, ".json")
+    metadata = json.loads(side.read_text())
+    side.write_text(side.read_text()[:-10])
+    assert is_output(out)
+    with pytest.raises(InputError, match=rf"out\.{form}\.json: is damaged"):
+        Index.open(out)
+    side.write_text(json.dumps({name: metadata[name] for name in metadata if name != "rows"}))
+    with pytest.raises(InputError, match=rf"out\.{form}\.json: is damaged \(it lacks rows\)"):
+        Index.open(out)
+    side.write_text(json.dumps({**metadata, "dimension": 16}))
+    with pytest.raises(InputError, match=r"is damaged"):
+        Index.open(out)
+    side.unlink()
+    assert is_output(out)
+    with pytest.raises(InputError, match=r"the .json beside it is gone"):
+        Index.open(out)
+
+
+def test_the_rows_beside_it_are_missed_or_named_as_damaged(tmp_path):
+    out = embed(tmp_path, "out.npy")
+    side = beside(out, ".rows.jsonl")
+    lines = side.read_bytes().splitlines(keepends=True)
+    for content, complaint in [
+        (b"".join(lines[:-1]), "has 14 lines for 15 vectors; copy it anew"),
+        (b"".join(lines)[:-1], "has 14 lines for 15 vectors; copy it anew"),
+        (b"x" + b"".join(lines), r"rows\.jsonl:1: is damaged"),
+        (b"[]\n" * len(lines), "is damaged"),
+        (b"{}\n" * len(lines), "is damaged .it lacks id, place or text"),
+    ]:
+        side.write_bytes(content)
+        with pytest.raises(InputError, match=complaint):
+            Index.open(out).search("old boat", top_k=15)
+    side.unlink()
+    with pytest.raises(InputError, match="is missing; copy it beside the vectors"):
+        Index.open(out).search("old boat")
+
+
+def test_texts_with_such_names_are_no_output(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "one"}\n')
+    (tmp_path / "a.jsonl.json").write_text('{"rows": 3}')
+    (tmp_path / "a.csv").write_text("id,place,text\n1,Rome,one\n")
+    (tmp_path / "a.sqlite").write_bytes(b"")
+    assert not any(map(is_output, tmp_path.iterdir()))
 
 
 # ── shards ───────────────────────────────────────────────────────────────────────────────────────
@@ -202,6 +266,112 @@ def test_shards_take_their_dtype_when_they_are_joined(tmp_path):
     assert (tmp_path / "out.npy").read_bytes() == whole.read_bytes()
 
 
+def test_shards_keep_their_dtype_when_none_is_given(tmp_path):
+    texts = [f"text {i}" for i in range(1500)]
+    whole = embed(tmp_path, "whole.npy", texts, dtype="float16")
+    shards = [embed(tmp_path, f"{i}.npy", texts, shard=(i, 2), dtype="float16") for i in (1, 2)]
+    concat(shards, tmp_path / "out.npy")
+    assert (tmp_path / "out.npy").read_bytes() == whole.read_bytes()
+
+
+def test_what_embed_could_not_write_concat_does_not_either(tmp_path):
+    shards = [embed(tmp_path, f"{i}.npy", shard=(i, 2), dtype="float16") for i in (1, 2)]
+    for out, dtype, complaint in [
+        (tmp_path / "no" / "out.npy", None, "no: no such folder; make it first"),
+        (tmp_path / "out.sqlite", None, r"\.sqlite holds float32, .*; --dtype is float16"),
+        (tmp_path / "out.npy", "float15", r"\.npy holds float32, float16"),
+        (tmp_path / "out.zip", None, "wanted one of the endings"),
+        (shards[0], None, "is an input too"),
+    ]:
+        before = sorted(tmp_path.iterdir())
+        with pytest.raises(InputError, match=complaint):
+            concat(shards, out, dtype)
+        assert sorted(tmp_path.iterdir()) == before
+
+
+def test_joining_leaves_what_a_job_of_the_same_name_has_done(tmp_path):
+    shards = [embed(tmp_path, f"{i}.npy", shard=(i, 2)) for i in (1, 2)]
+    part = tmp_path / "out.npy.part"
+    part.mkdir()
+    (part / "rows.f32").write_bytes(b"hours of work")
+    concat(shards, tmp_path / "out.npy")
+    assert (part / "rows.f32").read_bytes() == b"hours of work"
+    assert not (tmp_path / "out.npy.joined").exists()
+
+
+def test_an_id_that_comes_twice_in_shards_is_refused_for_sqlite_alone(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": "a", "text": "one two three"}\n' * 1500)
+    shards = []
+    for i in (1, 2):
+        shards.append(tmp_path / f"{i}.npy")
+        job.run(Source((str(path),)), shards[-1], Embedder(TINY), TINY, Options(shard=(i, 2)))
+    with pytest.raises(InputError, match=r"a\.jsonl:2: has the id 'a', .*write another form"):
+        concat(shards, tmp_path / "out.sqlite")
+    assert not list(tmp_path.glob("out.sqlite*"))
+    assert concat(shards, tmp_path / "out.jsonl") == 1500
+
+
+def test_parts_of_one_text_are_no_repeats_for_sqlite(tmp_path):
+    texts = ["one two three four. " * 30] * 3
+    options = {"chunk": 20, "overlap": 5}
+    whole = embed(tmp_path, "whole.sqlite", texts, **options)
+    shards = [embed(tmp_path, f"{i}.npy", texts, shard=(i, 2), **options) for i in (1, 2)]
+    assert concat(shards, tmp_path / "out.sqlite") == len(open_output(whole).vectors)
+
+
+def test_shards_of_other_texts_through_a_pipe_are_refused(tmp_path, monkeypatch):
+    def embed_lines(number, lines):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO("\n".join(lines).encode())))
+        out = tmp_path / f"{number}.npy"
+        job.run(Source(("-",)), out, Embedder(TINY), TINY, Options(shard=(number, 2)))
+        return out
+
+    lines = [f"text {i}" for i in range(1500)]
+    one, two = embed_lines(1, lines), embed_lines(2, lines)
+    assert concat([one, two], tmp_path / "out.npy") == 1500
+    two = embed_lines(2, [*lines[:-1], "another"])
+    with pytest.raises(InputError, match=r"2\.npy: is of another job than .*: read_sha256"):
+        concat([one, two], tmp_path / "out.npy")
+
+
+def test_parquets_columns_are_not_taken_from_a_changed_input(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "in.parquet"
+    table = pa.table({"text": [f"text {i}" for i in range(1500)], "n": list(range(1500))})
+    pq.write_table(table, path)
+    shards = []
+    for i in (1, 2):
+        shards.append(tmp_path / f"{i}.npy")
+        job.run(Source((str(path),)), shards[-1], Embedder(TINY), TINY, Options(shard=(i, 2)))
+    concat(shards, tmp_path / "out.parquet")
+    assert pq.read_table(tmp_path / "out.parquet")["n"].to_pylist() == list(range(1500))
+    pq.write_table(table.slice(1), path)
+    with pytest.raises(InputError, match=r"in\.parquet: its columns go beside .* has changed"):
+        concat(shards, tmp_path / "other.parquet")
+    path.unlink()
+    with pytest.raises(InputError, match=r"in\.parquet: its columns go beside .* has changed"):
+        concat(shards, tmp_path / "other.parquet")
+    assert concat(shards, tmp_path / "out.jsonl") == 1500  # from what the shards hold
+    assert json.loads((tmp_path / "out.jsonl").read_text().splitlines()[7])["columns"] == {"n": 7}
+
+
+def test_shards_of_a_folder_that_is_elsewhere_are_joined(tmp_path):
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    (folder / "a.txt").write_text("one")
+    shards = []
+    for i in (1, 2):
+        shards.append(tmp_path / f"{i}.npy")
+        job.run(Source((str(folder),)), shards[-1], Embedder(TINY), TINY, Options(shard=(i, 2)))
+    folder.rename(tmp_path / "moved")
+    for form in ("npy", "parquet"):
+        if form == "parquet":
+            pytest.importorskip("pyarrow")
+        assert concat(shards, tmp_path / f"out.{form}") == 1
+
+
 def test_shards_that_do_not_fit_are_refused(tmp_path):
     one = embed(tmp_path, "one.npy", shard=(1, 2))
     with pytest.raises(InputError, match="shards are missing: 2/2"):
@@ -230,3 +400,6 @@ def test_what_shards_left_out_is_listed_beside_the_whole(tmp_path):
     lines = Path(f"{tmp_path / 'out.npy'}.errors.jsonl").read_text().splitlines()
     assert len(lines) == 1500
     assert json.loads(lines[0])["place"] == f"{path}:2"
+    beside(shards[0], ".errors.jsonl").write_text('"place')
+    with pytest.raises(InputError, match=r"1\.npy\.errors\.jsonl: is damaged"):
+        concat(shards, tmp_path / "out.npy")

@@ -16,6 +16,7 @@ from gtenp import Embedder
 from gtenp.errors import InputError
 from gtenp.jobs import job, spool
 from gtenp.jobs.job import Options
+from gtenp.jobs.outputs import open_output
 from gtenp.jobs.readers import Source
 
 KILLS = int(os.environ.get("GTENP_KILLS", "2"))  # for each form; `make test-jobs` takes 20
@@ -197,9 +198,21 @@ def test_memory_does_not_grow_with_the_input(tmp_path):
 def test_a_bad_line_stops_the_job_and_is_named(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes(b"one\n\xff\n")
-    with pytest.raises(InputError, match=r"a\.txt:2: byte 0 is not UTF-8; mend it, or --on-error"):
+    complaint = (
+        r"a\.txt:2: byte 0 is not UTF-8; mend it and begin anew, or go on with --on-error skip"
+    )
+    with pytest.raises(InputError, match=complaint):
         embed(path, tmp_path / "out.npy")
     assert not (tmp_path / "out.npy").exists()
+
+
+def test_a_line_that_is_mended_before_anything_was_done_needs_no_restart(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"one\n\xff\n")
+    with pytest.raises(InputError):
+        embed(path, tmp_path / "out.npy")
+    path.write_bytes(b"one\ntwo\n")
+    assert embed(path, tmp_path / "out.npy").rows == 2
 
 
 def test_bad_lines_that_are_skipped_are_listed_and_ids_stay_right(tmp_path):
@@ -340,6 +353,62 @@ def test_rows_that_are_not_on_the_disk_are_made_again(tmp_path, monkeypatch):
     rows = Path(f"{out}.part") / "rows.f32"
     os.truncate(rows, rows.stat().st_size - 1)
     assert embed(path, out).resumed == 1024
+
+
+@pytest.mark.parametrize("moment", range(4))
+def test_an_older_out_never_stands_beside_newer_files(moment, tmp_path, monkeypatch):
+    out = tmp_path / "out.npy"
+    embed(lines_in(tmp_path, ["old one", "old two"]), out)
+    path, before = lines_in(tmp_path, ["new one", "new two"]), files(tmp_path)
+    replace, left = os.replace, [moment]
+
+    def ended(source, target):
+        if Path(target).parent == tmp_path:
+            if not left[0]:
+                raise KeyboardInterrupt
+            left[0] -= 1
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", ended)
+    if moment < 3:
+        with pytest.raises(KeyboardInterrupt):
+            embed(path, out)
+        assert not out.exists() or files(tmp_path) == before
+        monkeypatch.undo()
+    embed(path, out)
+    assert open_output(out).records([0])[0]["text"] == "new one"
+    np.testing.assert_array_equal(
+        np.load(out), Embedder(DATA / "tiny").encode(["new one", "new two"])
+    )
+
+
+def test_a_job_that_is_done_is_known_by_its_metadata(tmp_path, tiny):
+    path, out = lines_in(tmp_path, words(10)), tmp_path / "out.npy"
+
+    def is_done(inputs=(str(path),), model=DATA / "tiny", **options):
+        return job.is_done(out, Source(inputs), Embedder(model), Options(**options))
+
+    assert not is_done()
+    embed(path, out)
+    assert is_done()
+    assert is_done(model=tiny)  # the same elsewhere
+    assert not is_done(normalize=True)
+    settings = json.loads((tiny / "config.json").read_text())
+    (tiny / "config.json").write_text(json.dumps({**settings, "layer_norm_eps": 1e-6}))
+    assert not is_done(model=tiny)
+    assert not is_done(inputs=("-",))
+    side = Path(f"{out}.rows.jsonl")
+    side.rename(tmp_path / "kept")
+    assert not is_done()
+    (tmp_path / "kept").rename(side)
+    Path(f"{out}.part").mkdir()
+    assert not is_done()
+    Path(f"{out}.part").rmdir()
+    path.write_text("other\n")
+    assert not is_done()
+    embed(path, out)
+    Path(f"{out}.json").write_text("damaged")
+    assert not is_done()
 
 
 def test_a_full_disk_leaves_what_a_run_goes_on_from(tmp_path):

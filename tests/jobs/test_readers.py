@@ -1,6 +1,8 @@
 import gzip
+import io
 import json
 import sqlite3
+import sys
 
 import pytest
 
@@ -76,13 +78,13 @@ def test_the_field_id_is_the_id_where_the_first_line_has_one(tmp_path):
     ("line", "problem"),
     [
         ('{"text": ', "is not JSON"),
-        ("", "is not JSON"),
         ("[1]", "is of type list; wanted an object"),
         ("null", "is null; wanted an object"),
         ('{"body": "x"}', "has no field 'text', it has body"),
         ('{"text": null}', "'text' is null; wanted a text"),
         ('{"text": 3}', "'text' is of type int; wanted a text"),
-        ('{"text": "\\ud800"}', "'text' has half of a surrogate pair"),
+        ('{"text": "\\ud800"}', "has half of a surrogate pair"),
+        ('{"text": "one", "more": ["\\ud800"]}', "has half of a surrogate pair"),
         ("[" * 100_000, "is not JSON"),
     ],
 )
@@ -92,6 +94,25 @@ def test_a_line_of_json_that_gives_no_text_says_why(tmp_path, line, problem):
     assert bad.place == f"{path}:1"
     assert problem in bad.problem
     assert good.text == "two"
+
+
+def test_a_half_of_a_surrogate_pair_in_a_column_that_is_not_wanted_is_no_matter(tmp_path):
+    path = write(tmp_path / "a.jsonl", '{"text": "one", "more": "\\ud800"}\n')
+    assert found(path, columns=False)[0].text == "one"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jsonl", '\n{"text": "one"}\n\n \t\n{"text": "two"}\r\n\r\n'),
+        ("a.csv", "\r\ntext,n\n\none,1\r\n\r\ntwo,2\n\n"),
+    ],
+)
+def test_blank_lines_of_json_and_csv_are_no_rows_and_count_as_lines(tmp_path, name, content):
+    path = write(tmp_path / name, content)
+    lines = [one.place.rpartition(":")[2] for one in found(path)]
+    assert [one.text for one in found(path)] == ["one", "two"]
+    assert lines == (["2", "5"] if name == "a.jsonl" else ["4", "6"])
 
 
 def test_csv_has_names_quotes_and_lines_within_a_field(tmp_path):
@@ -116,6 +137,61 @@ def test_a_row_of_csv_that_gives_no_text_says_why(tmp_path):
         ("4", "is not CSV: "),
         ("6", "is not CSV: "),
     ]
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_a_row_of_csv_ends_at_any_line_end(tmp_path, end):
+    path = write(tmp_path / "a.csv", end.join(["id,text", "a,one", 'b,"two\rtwo"', "c,three", ""]))
+    assert [(r.id, r.text) for r in found(path)] == [
+        ("a", "one"),
+        ("b", "two\rtwo"),
+        ("c", "three"),
+    ]
+
+
+def test_csv_leaves_standard_input_open(monkeypatch):
+    stream = io.TextIOWrapper(io.BytesIO(b"text\none\n"))
+    monkeypatch.setattr(sys, "stdin", stream)
+    assert found("-", format="csv")[0].place == "standard input, line 2"
+    assert not stream.buffer.closed
+
+
+def test_the_first_line_of_a_csv_without_names_is_not_lost(tmp_path):
+    path = write(tmp_path / "a.csv", "a first text\na second\n")
+    with pytest.raises(InputError, match=r"no column 'text', but a first text; .* add it if it is"):
+        found(path)
+    assert [r.text for r in found(path, column="a first text")] == ["a second"]
+
+
+@pytest.mark.parametrize("header", ["text,n,n", "n,text,m,text"])
+def test_two_columns_of_one_name_are_refused(tmp_path, header):
+    path = write(tmp_path / "a.csv", f"{header}\n{header}\n")
+    with pytest.raises(InputError, match=r"has two columns '(n|text)'; give each a name"):
+        found(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "complaint"),
+    [
+        (
+            "a.txt",
+            {"column": "body"},
+            "--column: is for csv, jsonl, .* read as lines; leave it out",
+        ),
+        ("-", {"id_column": "key"}, "--id: is for .* read as lines, for want of a --format"),
+        (
+            "a.md",
+            {"sql": "select 1"},
+            "--sql: is for sqlite, and what is given is read as document",
+        ),
+        ("a.jsonl", {"glob": ("*.py",)}, "--glob: is for folder"),
+        (None, {"column": "body"}, "read as texts as arguments"),
+        (".", {"format": "csv"}, "--format: is for .* read as folder; leave it out"),
+    ],
+)
+def test_an_option_that_is_for_none_of_the_inputs_is_refused(name, options, complaint):
+    with pytest.raises(InputError, match=complaint):
+        Source((name,) if name else (), texts=() if name else ("a",), **options)
 
 
 def test_a_table_without_the_column_names_those_it_has(tmp_path):
@@ -143,6 +219,24 @@ def test_a_folder_is_its_files_in_the_order_of_their_names(tmp_path):
     assert [r.id for r in found(tmp_path, glob=("*.py",))] == ["d.py"]
 
 
+def test_an_option_may_be_for_one_of_the_inputs(tmp_path):
+    a, b = write(tmp_path / "a.txt", "one\n"), write(tmp_path / "b.jsonl", '{"body": "two"}\n')
+    assert [r.text for r in found(a, b, column="body")] == ["one", "two"]
+
+
+def test_a_folder_without_such_files_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"has no file that is called \*.txt or \*.md; --glob"):
+        found(tmp_path)
+
+
+def test_files_of_one_name_in_two_folders_have_ids_of_their_own(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "a.txt", name)
+    folders = [tmp_path / "one", tmp_path / "two"]
+    assert [r.id for r in found(*folders)] == [str(folder / "a.txt") for folder in folders]
+
+
 def test_sql_says_what_is_read_of_sqlite(tmp_path):
     path = tmp_path / "a.db"
     connection = sqlite3.connect(path)
@@ -158,6 +252,39 @@ def test_sql_says_what_is_read_of_sqlite(tmp_path):
         found(path, sql="select * from missing")
     with pytest.raises(InputError, match="--sql says what to read"):
         found(path)
+
+
+def test_the_only_column_of_a_query_is_the_text(tmp_path):
+    path = tmp_path / "a.db"
+    sqlite3.connect(path).close()
+    assert [r.text for r in found(path, sql="select 'one' as body")] == ["one"]
+    with pytest.raises(InputError, match="two columns 'n'"):
+        found(path, sql="select 'one' as text, 1 as n, 2 as n")
+
+
+def test_a_damaged_parquet_file_is_one_sentence(tmp_path):
+    pq = pytest.importorskip("pyarrow.parquet")
+    import pyarrow as pa
+
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": [f"text {i}" for i in range(1000)]}), path, compression=None)
+    whole = path.read_bytes()
+    for content in (b"", b"rubbish", whole[:-100], whole[:4] + bytes(200) + whole[204:]):
+        path.write_bytes(content)
+        with pytest.raises(
+            InputError, match=r"a\.parquet: is no whole Parquet file .*copy it anew"
+        ):
+            found(path)
+
+
+def test_parquets_columns_are_those_of_its_rows(tmp_path):
+    pq = pytest.importorskip("pyarrow.parquet")
+    import pyarrow as pa
+
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"id": [7], "text": ["one"], "n": [1]}), path)
+    assert [(r.id, r.columns) for r in found(path)] == [("7", {"n": 1})]
+    assert found(path, columns=False)[0].columns is None
 
 
 def test_a_file_that_is_no_database_is_one_sentence(tmp_path):

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import zipfile
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -83,6 +84,29 @@ def test_csv_keeps_quotes_and_lines(texts, tmp_path):
     ]
     found = np.array([json.loads(row["embedding"]) for row in rows], np.float32)
     np.testing.assert_allclose(found, vectors(), atol=2e-6)
+
+
+def test_the_inputs_other_columns_go_along(texts, tmp_path):
+    embed(texts, tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["id", "place", "text", "n", "embedding"]
+    assert [row["n"] for row in rows] == ["0", "1", "2", "3"]
+    with closing(sqlite3.connect(embed(texts, tmp_path / "out.sqlite"))) as connection:
+        found = connection.execute("select metadata from embeddings order by rowid").fetchall()
+    assert [json.loads(row[0])["columns"] for row in found] == [{"n": i} for i in range(4)]
+
+
+def test_a_column_that_is_called_as_ours_gets_another_name(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("body,text,input_text,embedding\none,two,three,four\n")
+    source = Source((str(path),), column="body")
+    job.run(source, tmp_path / "out.csv", Embedder(TINY), TINY)
+    with (tmp_path / "out.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["text"], row["input_input_text"], row["input_text"]) == ("one", "two", "three")
+    assert row["input_embedding"] == "four"
+    assert len(json.loads(row["embedding"])) == 32
 
 
 # ── SQLite ───────────────────────────────────────────────────────────────────────────────────────
@@ -202,3 +226,79 @@ def test_duckdb_computes_with_the_vectors(texts, tmp_path):
     csv_out = embed(texts, tmp_path / "out.csv")
     lengths = duckdb.sql(f"select len(embedding::FLOAT[32]) from '{csv_out}'").fetchall()
     assert lengths == [(32,)] * 4
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "expected"),
+    [
+        ([1, 2**60 + 1], "int64", [1, 2**60 + 1]),
+        ([1, 0.5], "double", [1.0, 0.5]),
+        ([2**60 + 1, 0.5], "string", ["1152921504606846977", "0.5"]),
+        ([2**70, 1], "string", ["1180591620717411303424", "1"]),
+        ([True, 1], "string", ["true", "1"]),
+        (["a", None, [1]], "string", ["a", None, "[1]"]),
+        ([None, None], "string", [None, None]),
+    ],
+)
+def test_values_of_a_column_that_are_of_several_types_lose_nothing(
+    tmp_path, values, kind, expected
+):
+    pq = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps({"text": "a", "x": value}) + "\n" for value in values))
+    column = pq.read_table(embed(path, tmp_path / "out.parquet"))["x"]
+    assert str(column.type) == kind
+    assert column.to_pylist() == expected
+
+
+@pytest.fixture
+def days(tmp_path):
+    """A Parquet file of two texts with a date each."""
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    import datetime
+
+    path = tmp_path / "days.parquet"
+    day = [datetime.date(2020, 1, i) for i in (1, 2)]
+    pq.write_table(pa.table({"text": ["one", "two"], "day": day}), path)
+    return path
+
+
+def test_parquets_columns_reach_json_lines_as_text(days, tmp_path):
+    rows = embed(days, tmp_path / "out.jsonl").read_text().splitlines()
+    assert [json.loads(row)["columns"] for row in rows] == [
+        {"day": "2020-01-01"},
+        {"day": "2020-01-02"},
+    ]
+
+
+def test_parquets_columns_are_kept_beside_those_of_other_inputs(days, texts, tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def embed_both(*paths):
+        job.run(Source(tuple(map(str, paths))), tmp_path / "out.parquet", Embedder(TINY), TINY)
+        return pq.read_table(tmp_path / "out.parquet")
+
+    assert embed_both(days, days).schema.field("day").type == pa.date32()
+    mixed = embed_both(days, texts)
+    assert mixed["day"].to_pylist() == ["2020-01-01", "2020-01-02", *[None] * 4]
+    assert mixed["n"].to_pylist() == [None, None, 0, 1, 2, 3]
+    other = tmp_path / "other.parquet"
+    pq.write_table(pa.table({"text": ["three"], "n": [3]}), other)
+    assert embed_both(days, other)["n"].to_pylist() == [None, None, 3]
+
+
+def test_parquet_inputs_that_changed_while_the_job_ran_do_not_give_it_their_columns(
+    days, tmp_path, monkeypatch
+):
+    embed_blocks = job.embed
+
+    def embed_and_change(*arguments):
+        yield from embed_blocks(*arguments)
+        days.write_bytes(days.read_bytes() + b" ")
+
+    monkeypatch.setattr(job, "embed", embed_and_change)
+    with pytest.raises(ValueError, match=r"days\.parquet: its columns go beside .* has changed"):
+        embed(days, tmp_path / "out.parquet")
+    assert not (tmp_path / "out.parquet").exists()
