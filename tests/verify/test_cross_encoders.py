@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 from command_line import run
-from models.build import build
+from models.build import built
+from models.byte_level import RERANKERS
 from models.published import CROSS_ENCODERS, MULTILINGUAL_RERANKERS
 from places import DATA
 
@@ -28,12 +29,11 @@ from gtenp.verify.trace import (
 )
 from gtenp.verify.verify import verify
 
-WORDS = (DATA / "tiny/vocab.txt").read_text(encoding="utf-8").split("\n")[:-1]
-MODELS = {
-    model.name.rpartition("/")[2]: model
-    for model in (*CROSS_ENCODERS, *MULTILINGUAL_RERANKERS)
+MODELS = [
+    model.short_name
+    for model in (*CROSS_ENCODERS, *MULTILINGUAL_RERANKERS, *RERANKERS)
     if not model.name.endswith("v2-m3")
-}
+]
 TEXTS = ["what is the capital of China?", "The fox", "hello world", "in python? quick"]
 PAIRS = pairs_of(TEXTS)
 
@@ -41,7 +41,7 @@ PAIRS = pairs_of(TEXTS)
 @pytest.fixture(scope="module")
 def encoders(tmp_path_factory):
     parent = tmp_path_factory.mktemp("models")
-    return {name: CrossEncoder(build(model, parent, WORDS)) for name, model in MODELS.items()}
+    return {name: CrossEncoder(built(name, parent)) for name in MODELS}
 
 
 @pytest.fixture(params=MODELS)
@@ -133,11 +133,12 @@ def test_without_texts_the_tokens_and_their_types_are_run(bert):
     assert verify(bert, values).first is None
 
 
-@pytest.mark.parametrize("name", ["bert", "xlm_roberta", "distilbert", "three-labels"])
+@pytest.mark.parametrize("name", ["bert", "xlm_roberta", "roberta", "distilbert", "three-labels"])
 def test_each_mistake_of_pairs_and_heads_is_named(name, encoders):
     names = {
         "bert": "ms-marco-MiniLM-L6-v2",
         "xlm_roberta": "bge-reranker-base",
+        "roberta": "stsb-distilroberta-base",
         "distilbert": "distilbert-with-two-labels",
     }
     encoder = encoders[names.get(name, name)]
@@ -148,7 +149,7 @@ def test_each_mistake_of_pairs_and_heads_is_named(name, encoders):
     assert any("token types are all 0" in words for words in told) == (
         name in ("bert", "three-labels")
     )
-    assert any("one separator" in words for words in told) == (name == "xlm_roberta")
+    assert any("one separator" in words for words in told) == ("roberta" in name)
     for mistake in mistakes:
         scores = np.stack([values["scores"] for values in mistake.plant(case)])
         assert what(encoder, {"scores": scores}) == mistake.what
