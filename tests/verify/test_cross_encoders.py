@@ -195,6 +195,39 @@ def test_scores_in_json_are_verified_on_the_command_line(bert, tmp_path):
     assert "scores" in done.stdout
 
 
+@pytest.mark.parametrize("form", ["tei", "cohere"])
+def test_a_servers_answer_is_verified_on_the_command_line(form, bert, xlm_roberta, tmp_path):
+    (tmp_path / "texts.json").write_text(json.dumps(TEXTS))
+
+    def answer(scores):
+        order = np.argsort(-scores).tolist()
+        name = {"tei": "score", "cohere": "relevance_score"}[form]
+        hits = [{"index": i, name: float(scores[i])} for i in order]
+        return json.dumps(hits if form == "tei" else {"results": hits})
+
+    def verified(encoder, scores):
+        (tmp_path / "answer.json").write_text(answer(scores))
+        options = ["--model", str(encoder.folder), "--texts", str(tmp_path / "texts.json")]
+        return run("verify", str(tmp_path / "answer.json"), *options)
+
+    assert verified(xlm_roberta, xlm_roberta.predict(PAIRS)).exit_code == 0
+    # These servers take the sigmoid of any model's logits.
+    done = verified(bert, 1 / (1 + np.exp(-bert.predict(PAIRS).astype(np.float64))))
+    assert done.exit_code == 1
+    assert "the scores are the logits' sigmoid; the model's files ask for the logits" in done.stdout
+    done = verified(bert, bert.predict(PAIRS)[:2])
+    assert done.exit_code == 2
+    assert "scores: shape (2, 1) for 3 texts" in done.stderr
+
+
+def test_a_rerankers_answer_is_none_of_an_embedders(tmp_path):
+    (tmp_path / "answer.json").write_text('[{"index": 0, "score": 0.5}]')
+    options = ["--model", str(DATA / "tiny"), "--text", "hello"]
+    done = run("verify", str(tmp_path / "answer.json"), *options)
+    assert done.exit_code == 2
+    assert "text 0 has no value under a name of gtenp's; found scores" in done.stderr
+
+
 def test_info_tells_a_cross_encoder_and_what_becomes_of_its_first_token(bert, xlm_roberta):
     told = json.loads(run("info", str(xlm_roberta.folder), "--json").stdout)
     assert (told["kind"], told["labels"], told["family"]) == ("cross-encoder", 1, "xlm-roberta")
