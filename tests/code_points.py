@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
+from texts import SENTENCES
 
 SURROGATES, UNASSIGNED = range(0xD800, 0xE000), range(0x40000, 0xE0000)
 EVERY = [point for point in range(0x110000) if point not in SURROGATES]
 ASSIGNED = [point for point in EVERY if point not in UNASSIGNED]
 BLOCK = 4096
+# Of many scripts, with spaces of all kinds among them and what words are made of.
+SCRIPTS = [*map(chr, [*range(0x20, 0x250), *range(0x300, 0x600), *range(0x900, 0xE80)])]
+SCRIPTS += [*"   中国語한글ﬁ①½\u200b\u200d\u00a0\u3000\u2028\x85\r\n\t😀👩", " the", "ing"]
+
+
+def random_texts(count: int, *more: str) -> list[str]:
+    """The sentences, and so many texts of the characters of all scripts and of these pieces."""
+    draw = random.Random(0)
+    pieces = [*SCRIPTS, *more]
+    return SENTENCES + ["".join(draw.choices(pieces, k=draw.randrange(40))) for _ in range(count)]
 
 
 def assert_equal_everywhere(tokenizer: Any, theirs: Any, points: list[int]) -> None:

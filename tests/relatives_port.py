@@ -12,9 +12,10 @@ import numpy as np
 from gtenp.verify.trace import token_ids
 
 
-def vectors(embedder, weights, texts, bug=""):
-    """Each text's vector: texts -> [n, H]."""
-    rows = [_text(embedder, weights, np.array(ids), bug) for ids in token_ids(embedder, texts)]
+def vectors(embedder, weights, texts, bug="", ids=None):
+    """Each text's vector, of its own tokens or of these: texts -> [n, H]."""
+    rows = ids or token_ids(embedder, texts)
+    rows = [_text(embedder, weights, np.array(row), bug) for row in rows]
     found = np.stack(rows)
     if embedder.sentence_config.normalizes:
         found /= np.linalg.norm(found, axis=1, keepdims=True)
@@ -105,8 +106,11 @@ def _text(embedder, weights, ids, bug):
 
     x = weights.word_embeddings[ids].astype(np.float64)
     if arithmetic.position_table:
-        first = 0 if bug == "position offset" else arithmetic.first_position
-        x = x + weights.position_embeddings[first : first + size]
+        place = before = (0 if bug == "position offset" else arithmetic.first_position) - 1
+        for i, token in enumerate(ids):
+            counts = bug == "pad counted" or token != arithmetic.uncounted_token_id
+            place += counts
+            x[i] += weights.position_embeddings[place if counts else before]
     x = x + weights.token_type_embeddings[0]
     if arithmetic.embeddings_norm:
         x = norm(x, weights.embeddings_norm)
@@ -141,7 +145,9 @@ def _text(embedder, weights, ids, bug):
             x = norm(x, layer.output_norm)
     if weights.final_norm is not None and bug != "final norm":
         x = norm(x, weights.final_norm)
-    if embedder.sentence_config.pooling.modes == ("weightedmean",):
+    if bug == "without ends":
+        return x[1:-1].mean(0)
+    if embedder.sentence_config.pooling.modes == ("weightedmean",) and bug != "mean":
         places = np.arange(1, size + 1)
         return (x * places[:, None]).sum(0) / places.sum()
     return x.mean(0)

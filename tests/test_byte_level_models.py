@@ -14,7 +14,7 @@ from gtenp import CrossEncoder, Embedder, Tokenizer
 GOLDEN = Golden("byte-level")
 TEXTS = GOLDEN.facts["texts"]
 PAIRS = [(first, second) for first in TEXTS for second in TEXTS]
-MODELS = {model.name.rpartition("/")[2]: model for model in (*EMBEDDERS, *RERANKERS)}
+MODELS = {model.short_name: model for model in (*EMBEDDERS, *RERANKERS)}
 NAMES = [list(MODELS)[: len(EMBEDDERS)], list(MODELS)[len(EMBEDDERS) :]]
 
 

@@ -18,17 +18,17 @@ WORDS = (DATA / "tiny/vocab.txt").read_text(encoding="utf-8").split("\n")[:-1]
 GOLDEN = Golden("cross-encoders")
 TEXTS = GOLDEN.facts["texts"]
 PAIRS = [(first, second) for first in TEXTS for second in TEXTS]
-MODELS = {model.name.rpartition("/")[2]: model for model in CROSS_ENCODERS}
+MODELS = {model.short_name: model for model in CROSS_ENCODERS}
 SCORES = {name: GOLDEN.arrays[f"{name}.scores"] for name in MODELS}
 RERANKER = "ms-marco-MiniLM-L6-v2"
-MULTILINGUAL = [model.name.rpartition("/")[2] for model in MULTILINGUAL_RERANKERS]
+MULTILINGUAL = [model.short_name for model in MULTILINGUAL_RERANKERS]
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     parent = tmp_path_factory.mktemp("cross-encoders")
     every = (*CROSS_ENCODERS, *MULTILINGUAL_RERANKERS)
-    return {model.name.rpartition("/")[2]: build(model, parent, WORDS) for model in every}
+    return {model.short_name: build(model, parent, WORDS) for model in every}
 
 
 @pytest.fixture(scope="module")

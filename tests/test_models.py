@@ -19,7 +19,7 @@ from gtenp.errors import ModelFileError, UnsupportedModelError
 
 WORDS = (DATA / "tiny/vocab.txt").read_text(encoding="utf-8").split("\n")[:-1]
 PLAIN, UNIGRAM = Golden("models"), Golden("multilingual")
-MODELS = {model.name.rpartition("/")[2]: model for model in (*PUBLISHED, *FORMS, *MULTILINGUAL)}
+MODELS = {model.short_name: model for model in (*PUBLISHED, *FORMS, *MULTILINGUAL)}
 WITH_UNIGRAM = [name for name, model in MODELS.items() if model.unigram]
 
 

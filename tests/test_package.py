@@ -27,9 +27,9 @@ FLOORS: dict[str, list[str]] = {
     "tokenizer": [
         "unicode_tables", "characters", "memory", "added_tokens", "template", "normalizer",
         "pre_tokenizer", "wordpiece", "graphemes", "origins", "precompiled", "unicode_forms",
-        "edits", "metaspace", "unigram", "patterns", "split", "byte_level", "bpe", "decoder",
-        "bert_pipeline", "sentencepiece", "sentencepiece_decoder", "stages", "files", "pipeline",
-        "batch_encoding", "samples", "tokenizer",
+        "edits", "metaspace", "unigram", "pattern_steps", "patterns", "split", "byte_level", "bpe",
+        "decoder", "bert_pipeline", "sentencepiece", "sentencepiece_decoder", "stages", "files",
+        "pipeline", "batch_encoding", "samples", "tokenizer",
     ],
     "engine": [
         "batch", "parallel", "schedule", "kernels", "rotary", "score_bias", "encoder", "pooling",

@@ -74,10 +74,11 @@ def verify(
 
     OTHER is a .safetensors, .npz or JSON object of values named as `gtenp trace` names them, any
     part of them; or vectors: a .npy, JSON as OpenAI's, TEI's, Ollama's or llama.cpp's servers
-    answer, a JSON list a line, or a .txt, .csv or .tsv with a vector a line. - reads JSON or
-    lines from standard input. The texts are those given here, or else those of OTHER's metadata,
-    or else its input_ids. With --transformers or --onnx, OTHER is run here. Of a cross-encoder the
-    first text is the query, each other one a document; bare numbers are its scores.
+    answer, a JSON list a line, or a .txt, .csv or .tsv with a vector a line; or a reranker's scores
+    as TEI, Cohere or Jina answer. - reads JSON or lines from standard input. The texts are those
+    given here, or else those of OTHER's metadata, or else its input_ids. With --transformers or
+    --onnx, OTHER is run here. Of a cross-encoder the first text is the query, each other one a
+    document; bare numbers are its scores.
 
     A step is within tolerance while its mean error stays under 5e-6 of its mean value, and its
     largest under 1e-5 of its largest. The exit status is 0 where every step is, 1 where one is not,

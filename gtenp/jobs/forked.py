@@ -1,6 +1,6 @@
 """``map_ahead`` by forked processes, which share what was in memory before: the weights.
 
-Beyond some 20 to 30 threads the interpreter's lock keeps one process from making more.
+The interpreter's lock is one a process: many threads wait for it, and several processes don't.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@ r"""Regular expressions of a tokenizer.json, which are Oniguruma's, as Python's 
 Python's ``re`` reads the plain parts alike. What it lacks or has otherwise is put into its words:
 classes within classes, ``[a-z&&[^b]]`` and ``\p{L}`` become ranges of code points, of the Unicode
 that the reference has; ``(?i:…)`` both forms of a letter; ``a++`` and ``(?>…)`` a lookahead, which
-gives nothing back. What can't be put so that any text gives the same is refused.
+gives nothing back. What can't be put so that any text gives the same is refused, and so is what
+``re`` might search for without end (``pattern_steps.py``).
 
 ``regex``, the package, would not do: its Unicode is another with each of its versions, so that it
 would need the same ranges, which it is slower with.
@@ -21,14 +22,26 @@ from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
 from gtenp.tokenizer.characters import CATEGORY_NAMES, table
+from gtenp.tokenizer.pattern_steps import (
+    Char,
+    Choice,
+    Look,
+    Once,
+    Ranges,
+    Row,
+    StepsError,
+    Times,
+    Tree,
+    check,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-Ranges = tuple[tuple[int, int], ...]
 Parts = tuple[str | Ranges, ...]  # of a pattern: a text, or a class as its ranges
 
 LAST = 0x10FFFF
+LONGEST = 5_000  # characters of a pattern; published ones have a few hundred
 # The last characters of the three alphabets.
 ASCII, BASIC = 0x7F, 0xFFFF
 BEYOND_BASIC = re.compile("[\U00010000-\U0010ffff]")
@@ -37,6 +50,7 @@ ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v", "a": "\a", "e"
 CODE = re.compile(r"u([0-9A-Fa-f]{4})|x([0-7][0-9A-Fa-f])|x\{([0-9A-Fa-f]{1,6})\}")
 PROPERTY = re.compile(r"([pP])\{(\^?)([A-Za-z]{1,2})\}")
 QUANTIFIER = re.compile(r"([*+?])([?+]?)|\{(\d{0,4})(,?)(\d{0,4})\}(\??)(?![*+?{])")
+SIGNS: dict[str, tuple[int, int | None]] = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 # Two letters that one character folds to where case is ignored: ß, ﬀ, ﬁ, ﬂ, ﬆ.
 FOLDED_TOGETHER = ("ss", "ff", "fi", "fl", "st")
 
@@ -73,28 +87,44 @@ def _compiled(pattern: str, last: int) -> re.Pattern[str]:
         raise PatternError(f"Python's re does not take it ({error})") from error
 
 
+@cache
 def translate(pattern: str) -> Parts:
     """The pattern's parts in Python's words, but for the classes, which are left as ranges.
 
     >>> translate("a?(b|[x-z&&[^y]])")
     ('a', '?', '(?:', 'b', '|', ((120, 120), (122, 122)), ')')
 
-    Raises PatternError where it is not understood, or may match nothing.
+    Raises PatternError where it is not understood, may match nothing, or may be searched for in too
+    many ways.
     """
+    if len(pattern) > LONGEST:
+        raise PatternError(f"it has more than {LONGEST:,} characters")
     reader = _Reader(pattern)
-    parts, least = reader.alternatives(ignore_case=False)
-    if reader.rest:
-        raise PatternError(f"{reader.rest!r} has no beginning")
-    if least == 0:
-        raise PatternError("it may match nothing")
-    return tuple(parts)
+    try:
+        found = reader.alternatives(ignore_case=False)
+        if reader.rest:
+            raise PatternError(f"{reader.rest!r} has no beginning")
+        if found.least == 0:
+            raise PatternError("it may match nothing")
+        check(found.tree)
+    except StepsError as error:
+        raise PatternError(str(error)) from error
+    except RecursionError as error:
+        raise PatternError("its groups are nested too deeply") from error
+    return tuple(found.parts)
 
 
 class _Piece(NamedTuple):
-    """A piece of a pattern, and of how many characters it is at least."""
+    """A piece of a pattern, of how many characters it is at least, and how it matches."""
 
     parts: list[str | Ranges]
     least: int
+    tree: Tree
+
+
+def _char(ranges: Ranges, written: str | None = None) -> _Piece:
+    """One character of these."""
+    return _Piece([ranges if written is None else written], 1, Char(ranges))
 
 
 class _Reader:
@@ -122,17 +152,21 @@ class _Reader:
         """Sequences with | between them, up to the end or to a closing parenthesis."""
         parts: list[str | Ranges] = []
         least: list[int] = []
+        trees: list[Tree] = []
         while True:
             found = self._sequence(ignore_case)
             parts += found.parts
             least.append(found.least)
+            trees.append(found.tree)
             if not self._take("|"):
-                return _Piece(parts, min(least))
+                tree = trees[0] if len(trees) == 1 else Choice(tuple(trees))
+                return _Piece(parts, min(least), tree)
             parts.append("|")
 
     def _sequence(self, ignore_case: bool) -> _Piece:
         parts: list[str | Ranges] = []
         least = 0
+        trees: list[Tree] = []
         before = ""  # the letter before, where case is ignored
         while self.rest and self.rest[0] not in "|)":
             letter = self.rest[0].lower() if ignore_case and self.rest[0].isalpha() else ""
@@ -142,7 +176,8 @@ class _Reader:
             found = self._quantified(self._atom(ignore_case))
             parts += found.parts
             least += found.least
-        return _Piece(parts, least)
+            trees.append(found.tree)
+        return _Piece(parts, least, trees[0] if len(trees) == 1 else Row(tuple(trees)))
 
     def _atom(self, ignore_case: bool) -> _Piece:
         """One thing that a quantifier may stand behind."""
@@ -151,11 +186,11 @@ class _Reader:
                 raise PatternError("a group where case is ignored")
             return self._group()
         if self._take("."):
-            return _Piece([complement(((10, 10),))], 1)
+            return _char(complement(((10, 10),)))
         if self._take("^"):  # where a line begins, but not behind the last one
-            return _Piece([r"(?:(?<=\n)(?!\Z)|\A)"], 0)
+            return _Piece([r"(?:(?<=\n)(?!\Z)|\A)"], 0, Look(Row(())))
         if self._take("$"):
-            return _Piece([r"(?=\n|\Z)"], 0)
+            return _Piece([r"(?=\n|\Z)"], 0, Look(Row(())))
         if self.rest[0] == "[":
             ranges = self._class()
         elif self.rest[0] == "\\":
@@ -169,11 +204,11 @@ class _Reader:
         else:
             char, self.rest = self.rest[0], self.rest[1:]
             if not ignore_case:
-                return _Piece([re.escape(char)], 1)
+                return _char(((ord(char), ord(char)),), re.escape(char))
             ranges = ((ord(char), ord(char)),)
         if ignore_case:
             ranges = both_cases(ranges)
-        return _Piece([ranges], 1)
+        return _char(ranges)
 
     def _group(self) -> _Piece:
         if self._take("(?i:"):
@@ -186,8 +221,10 @@ class _Reader:
                 raise PatternError(f"a group that begins with {self.rest[:3]!r}")
             start = start or (self._take("(") and "(?:")  # nothing asks what it matched
             found = self.alternatives(ignore_case=False)
-        least = found.least if start == "(?:" else 0
-        return self._closed(_Piece([start, *found.parts, ")"], least))
+        parts: list[str | Ranges] = [start, *found.parts, ")"]
+        if start == "(?:":
+            return self._closed(_Piece(parts, found.least, found.tree))
+        return self._closed(_Piece(parts, 0, Look(found.tree)))
 
     def _closed(self, piece: _Piece) -> _Piece:
         if not self._take(")"):
@@ -196,7 +233,8 @@ class _Reader:
 
     def _atomic(self, piece: _Piece) -> _Piece:
         name = f"g{next(self._groups)}"
-        return _Piece([f"(?=(?P<{name}>", *piece.parts, f"))(?P={name})"], piece.least)
+        parts: list[str | Ranges] = [f"(?=(?P<{name}>", *piece.parts, f"))(?P={name})"]
+        return _Piece(parts, piece.least, Once(piece.tree))
 
     def _quantified(self, piece: _Piece) -> _Piece:
         """The piece with the quantifier that stands behind it, if there is one."""
@@ -208,20 +246,20 @@ class _Reader:
         if piece.least == 0:  # the two stop at different places in a loop of nothing
             raise PatternError(f"{match[0]!r} behind what may be nothing")
         sign, mode, low, comma, high, lazy = match.groups(default="")
-        if sign:
-            times, least = sign, piece.least if sign == "+" else 0
-        else:
-            fewest = int(low or 0)
+        fewest, most = SIGNS.get(sign, (int(low or 0), None))
+        times = sign
+        if not sign:
             if not (low or high) or (lazy and not comma) or (high and int(high) < fewest):
                 raise PatternError(f"the quantifier {match[0]!r}")
             times = f"{{{fewest}{comma}{high}}}"
-            least = fewest * piece.least
+            most = int(high) if high else None if comma else fewest
+        least, tree = fewest * piece.least, Times(piece.tree, fewest, most)
         parts = [*piece.parts, times]
         if len(piece.parts) > 1:
             parts = ["(?:", *piece.parts, ")", times]
         if mode == "+":
-            return self._atomic(_Piece(parts, least))
-        return _Piece([*parts, *("?" if mode or lazy else "")], least)
+            return self._atomic(_Piece(parts, least, tree))
+        return _Piece([*parts, *("?" if mode or lazy else "")], least, tree)
 
     def _class(self) -> Ranges:
         """A class in brackets, with classes within it and && between them."""

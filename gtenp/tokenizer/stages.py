@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gtenp.errors import ModelFileError, UnsupportedModelError
+from gtenp.model_files.config import shown
 from gtenp.tokenizer.bpe import BpeModel
 from gtenp.tokenizer.byte_level import BYTES, ByteLevelDecoder
 from gtenp.tokenizer.edits import Lowercase, Prepend, Replace, Strip, read_pattern
@@ -276,7 +277,7 @@ def _read_split(path: Path, part: dict[str, Any]) -> Split:
         compiled(pattern, "")
     except PatternError as error:
         raise UnsupportedModelError(
-            path, f"it splits by {pattern!r}, which gtenp can't read: {error}"
+            path, f"it splits by {shown(pattern)}, which gtenp can't read: {error}"
         ) from error
     if part["behavior"] not in BEHAVIORS:
         raise UnsupportedModelError(

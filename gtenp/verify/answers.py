@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 EMBEDDING = "embedding"
 # The same for vectors of tokens: the last layer's output of a text.
 TOKEN_EMBEDDINGS = "token_embeddings"
+# A reranker's answer, under its step's name.
+SCORES = "scores"
+_SCORE_NAMES = ("relevance_score", "score")
 
 _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -89,6 +92,8 @@ def read_json(text: str, place: str) -> Values:
         [[…], …]                                                    TEI's /embed
         [[[…], …], …]                                               TEI's /embed_all: token vectors
         [{"index": 0, "embedding": [[…]]}, …]                       llama.cpp
+        [{"index": 0, "score": 0.9}, …]                             TEI's /rerank
+        {"results": [{"index": 0, "relevance_score": 0.9}, …]}      Cohere's and Jina's rerank
 
     InputError says where it holds something else.
     """
@@ -99,6 +104,8 @@ def read_json(text: str, place: str) -> Values:
         raise InputError(f"{place}: found {_shown(found)}, wanted {_FORMS}")
     if isinstance(found.get("data"), list):
         return _rows(found["data"], f"{place}: data", indexed=True)
+    if isinstance(found.get("results"), list):
+        return _scores(found["results"], f"{place}: results")
     if isinstance(found.get("embeddings"), list):
         return _rows(found["embeddings"], f"{place}: embeddings")
     if "error" in found:
@@ -142,6 +149,10 @@ def _rows(items: list[Any], place: str, *, indexed: bool = False) -> Values:
     """A text each: its vector, its tokens' vectors, or an object with either."""
     if items and all(type(item) in (int, float) for item in items):
         return {EMBEDDING: np.array(items, np.float64)}
+    if items and all(
+        isinstance(item, dict) and EMBEDDING not in item and _score_name(item) for item in items
+    ):
+        return _scores(items, place)
     places = [f"{place}[{number}]" for number in range(len(items))]
     if indexed or any(isinstance(item, dict) for item in items):
         for number, item in enumerate(items):
@@ -162,9 +173,29 @@ def _rows(items: list[Any], place: str, *, indexed: bool = False) -> Values:
     return {EMBEDDING: _stacked(rows, places, place.removesuffix(": "))}
 
 
-def _in_order(items: list[Any], places: list[str]) -> list[Any]:
+def _score_name(item: dict[str, Any]) -> str | None:
+    return next((name for name in _SCORE_NAMES if name in item), None)
+
+
+def _scores(items: list[Any], place: str) -> Values:
+    """A reranker's answer: the documents' scores, in the order of the documents."""
+    places = [f"{place}[{number}]" for number in range(len(items))]
+    for item, at in zip(items, places, strict=True):
+        name = _score_name(item) if isinstance(item, dict) else None
+        if name is None:
+            raise InputError(f"{at}: has no {' or '.join(_SCORE_NAMES)}; found {_shown(item)}")
+        if type(item[name]) not in (int, float):
+            raise InputError(f"{at}.{name}: found {_shown(item[name])}, wanted a number")
+    if not items:
+        raise InputError(f"{place}: holds no scores; wanted {_FORMS}")
+    ordered = _in_order(items, places, "; ask for all documents, not for the best alone")
+    scores = _vector([item[_score_name(item)] for item in ordered], place.removesuffix(": "))
+    return {SCORES: scores if len(scores) == 1 else scores[:, None]}
+
+
+def _in_order(items: list[Any], places: list[str], mend: str = "") -> list[Any]:
     """Sorted by their index, which must have each number once."""
-    wanted = f"wanted each of 0 to {len(items) - 1} once"
+    wanted = f"wanted each of 0 to {len(items) - 1} once{mend}"
     ordered: dict[int, Any] = {}
     for item, at in zip(items, places, strict=True):
         index = item.get("index")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gtenp import reference
+from gtenp.embedder import Embedder
 from gtenp.reference import variations
 from gtenp.verify.trace import (
     Model,
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from gtenp.cross_encoder import CrossEncoder
-    from gtenp.embedder import Embedder
     from gtenp.engine.batch import Int
     from gtenp.reference import Array
     from gtenp.tokenizer import Tokenizer
@@ -40,8 +41,8 @@ def reference_with(**functions: Any) -> Any:
     A mistake planted there stands in the very code that is right in all else.
     """
     copies = {name: _copied(f"gtenp.reference.{name}") for name in ("bert", "variations")}
-    for copy in copies.values():
-        vars(copy).update({name: f for name, f in functions.items() if name in vars(copy)})
+    for module in copies.values():
+        vars(module).update({name: f for name, f in functions.items() if name in vars(module)})
     copies["variations"].bert = copies["bert"]
     return copies["variations"]
 
@@ -80,6 +81,21 @@ class Case:
     def types(self) -> Sequence[Int]:
         """The tokens' types, a text each."""
         return self.token_type_ids or [np.zeros_like(ids) for ids in self.input_ids]
+
+    @cached_property
+    def ends(self) -> list[Ends]:
+        """What the model puts around a text: all of it, what is before it, what is behind it. Of a
+        model that puts nothing there, none.
+        """
+        tokenizer = self.embedder.tokenizer
+        template = tokenizer.template
+        layout = template.pair if self.model.scores else template.single
+        before, behind = (
+            tuple(f"{tokenizer.convert_ids_to_tokens(special.id)}" for special in specials)
+            for specials in (layout.before, layout.after)
+        )
+        found = [Ends(before, behind), Ends(before, ()), Ends((), behind)]
+        return [ends for ends in dict.fromkeys(found) if ends.count]
 
     @property
     def last_layer(self) -> str:
@@ -183,17 +199,47 @@ class Case:
         prompt: str | None = None,
         tokenizer: Tokenizer | None = None,
         read: Callable[[str], str] = str,
+        most: int | None = None,
+        side: str | None = None,
     ) -> list[Int]:
-        """Each text's tokens, uncut: with another prompt, tokenizer or reading of the text."""
-        embedder = self.embedder
+        """Each text's tokens as ``encode`` makes them, but with another prompt, tokenizer or
+        reading of the text, at most so many, or cut at another side.
+        """
+        embedder = copy(self.embedder)
+        assert isinstance(embedder, Embedder)
+        embedder.tokenizer = tokenizer or embedder.tokenizer
         before = default_prompt(embedder) if prompt is None else prompt
-        texts = [before + read(text) for text in self.texts or () if isinstance(text, str)]
-        rows = (tokenizer or embedder.tokenizer)(texts)["input_ids"]
+        texts = [read(text) for text in self.texts or () if isinstance(text, str)]
+        rows = embedder.prompted_ids(texts, before, most or embedder.max_seq_length, side)
         return [np.array(ids, np.int64) for ids in rows]
 
     def run_pairs(self, pairs: Sequence[Sequence[str]]) -> list[Values]:
         """With other pairs of texts."""
         return self.run_tokens(*tokens(self.embedder, pairs))
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Special tokens around a text."""
+
+    before: tuple[str, ...]
+    behind: tuple[str, ...]
+
+    @property
+    def names(self) -> str:
+        return " and ".join(self.before + self.behind)
+
+    @property
+    def count(self) -> int:
+        return len(self.before + self.behind)
+
+    def without(self, rows: Array) -> Array:
+        """What is between them: [S] -> [S'], or [S, H] -> [S', H].
+
+        >>> Ends(("[CLS]",), ("[SEP]",)).without(np.array([2, 7, 8, 3])).tolist()
+        [7, 8]
+        """
+        return rows[len(self.before) : len(rows) - len(self.behind)]
 
 
 class Mistake(NamedTuple):

@@ -55,6 +55,13 @@ def embedding_mistakes(case: Case) -> Iterator[Mistake]:
             continue
         what = f"positions begin at {first}; {whose} begin at {own}"
         yield Mistake("position_ids", what, partial(Case.run_inputs, first_position=first))
+    pad = case.model.config.arithmetic.uncounted_token_id
+    if pad is not None and any((ids == pad).any() for ids in case.input_ids):
+        what = (
+            "padding tokens within a text are counted as any other; this model gives them position "
+            f"{own - 1} and counts none"
+        )
+        yield Mistake("position_ids", what, partial(Case.run_inputs, first_position=own))
 
 
 def function_mistakes(case: Case) -> Iterator[Mistake]:

@@ -6,15 +6,18 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from gtenp.model_files.config import NO_LIMIT
 from gtenp.tokenizer import Tokenizer
+from gtenp.tokenizer.metaspace import Metaspace, WhitespaceSplit
+from gtenp.tokenizer.split import PrefixSpace
 from gtenp.verify.case import Case, Mistake, default_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from gtenp.engine.batch import Int
+    from gtenp.tokenizer.files import TokenizerSpec
+    from gtenp.tokenizer.stages import Stages
     from gtenp.verify.trace import Values
 
     Change = Callable[[Case], list[Int]]  # each text's tokens with the mistake made
@@ -39,26 +42,30 @@ def _key(texts: Sequence[Int]) -> tuple[bytes, ...]:
 
 
 def _changes(case: Case) -> Iterator[tuple[str, Change]]:
-    for what, change in _ID_CHANGES.items():
+    for what, change in _id_changes(case):
         yield f"tokens off: {what}", partial(_each, change)
     if case.texts is not None and not case.model.scores:
         yield from _length_changes(case)
         yield from _prompt_changes(case)
         for what, read in _READINGS.items():
-            yield f"tokens off: {what}", partial(_read, read)
-        yield from _tokenizer_changes(case)
+            yield f"tokens off: {what}", partial(Case.ids_of, read=read)
+        for what, spec in _other_tokenizers(case.embedder.tokenizer.spec):
+            yield f"tokens off: {what}", partial(Case.ids_of, tokenizer=Tokenizer(spec))
     if all(ids is not None for ids in case.others_ids):
         what = "tokens off, in no known way: look at the tokenizer"
         yield what, lambda case: [ids for ids in case.others_ids if ids is not None]
 
 
-_ID_CHANGES: dict[str, Callable[[Int], Int]] = {
-    "[CLS] and [SEP] are missing": lambda ids: ids[1:-1],
-    "[CLS] is missing": lambda ids: ids[1:],
-    "[SEP] is missing": lambda ids: ids[:-1],
-    "ids are 1 too high; the vocabulary's first line is 0": lambda ids: ids + 1,
-    "ids are 1 too low; the vocabulary's first line is 0": lambda ids: ids - 1,
-}
+def _id_changes(case: Case) -> Iterator[tuple[str, Callable[[Int], Int]]]:
+    for ends in case.ends:
+        yield f"{ends.names} {'are' if ends.count > 1 else 'is'} missing", ends.without
+    for by, way in ((1, "high"), (-1, "low")):
+        what = f"ids are 1 too {way}; the vocabulary's first line is 0"
+        yield what, partial(_added, by)
+
+
+def _added(by: int, ids: Int) -> Int:
+    return ids + by
 
 
 def _each(change: Callable[[Int], Int], case: Case) -> list[Int]:
@@ -77,43 +84,16 @@ def _length_changes(case: Case) -> Iterator[tuple[str, Change]]:
     for length in (length for length in lengths if length <= most):
         at = f"texts are cut to {length} tokens"
         should = "" if length == own else f"; the model's files ask for {own}"
-        for change, kept in (
-            (head, "their start is kept"),
-            (head_without_sep, "their start is kept, without [SEP]"),
-            (tail, "their end is kept"),
-        ):
-            yield f"{at}{should}; {kept}", partial(_cut, change, length)
+        yield f"{at}{should}; their start is kept", partial(Case.ids_of, most=length, side="right")
+        if case.ends:
+            what = f"{at}{should}; their start is kept, without {case.ends[-1].names}"
+            yield what, partial(_cut_through, length)
+        yield f"{at}{should}; their end is kept", partial(Case.ids_of, most=length, side="left")
 
 
-def _cut(cut: Callable[[Int, int], Int], length: int, case: Case) -> list[Int]:
-    return [cut(ids, length) for ids in case.ids_of()]
-
-
-def head(ids: Int, length: int) -> Int:
-    """The first tokens, and [SEP] behind them.
-
-    >>> head(np.array([2, 7, 8, 9, 3]), 4).tolist()
-    [2, 7, 8, 3]
-    """
-    return ids if len(ids) <= length else np.append(ids[: length - 1], ids[-1])
-
-
-def head_without_sep(ids: Int, length: int) -> Int:
-    """The first tokens.
-
-    >>> head_without_sep(np.array([2, 7, 8, 9, 3]), 4).tolist()
-    [2, 7, 8, 9]
-    """
-    return ids[:length]
-
-
-def tail(ids: Int, length: int) -> Int:
-    """The last tokens, and [CLS] before them.
-
-    >>> tail(np.array([2, 7, 8, 9, 3]), 4).tolist()
-    [2, 8, 9, 3]
-    """
-    return ids if len(ids) <= length else np.append(ids[:1], ids[1 - length :])
+def _cut_through(length: int, case: Case) -> list[Int]:
+    """The first tokens, whatever they are."""
+    return [ids[:length] for ids in case.ids_of(most=NO_LIMIT)]
 
 
 # ── What is read ─────────────────────────────────────────────────────────────────────────────────
@@ -137,24 +117,14 @@ def _prompt_changes(case: Case) -> Iterator[tuple[str, Change]]:
     for name, prompt in prompts.items():
         should = f"{own!r} should" if own else "none should"
         what = f"tokens off: the model's prompt for {name!r}, {prompt!r}, stands before each text"
-        yield f"{what}; {should}", partial(_prompted, prompt)
+        yield f"{what}; {should}", partial(Case.ids_of, prompt=prompt)
     for prompt in _USUAL_PROMPTS:
         if prompt not in prompts.values():
             what = f"tokens off: {prompt!r}, which is none of the model's prompts, stands before"
-            yield f"{what} each text", partial(_prompted, prompt)
+            yield f"{what} each text", partial(Case.ids_of, prompt=prompt)
     if own:
         what = f"tokens off: the model's default prompt {own!r} is missing before each text"
-        yield what, partial(_prompted, "")
-
-
-def _prompted(prompt: str, case: Case) -> list[Int]:
-    return _kept(case, case.ids_of(prompt=prompt))
-
-
-def _kept(case: Case, texts: list[Int]) -> list[Int]:
-    """As the model cuts them."""
-    cut = tail if case.embedder.tokenizer.spec.truncation_side == "left" else head
-    return [cut(ids, case.embedder.max_seq_length) for ids in texts]
+        yield what, partial(Case.ids_of, prompt="")
 
 
 def _as_latin_1(text: str) -> str:
@@ -173,18 +143,20 @@ _READINGS: dict[str, Callable[[str], str]] = {
     "the text's UTF-8 bytes were read as Windows-1252": _as_windows_1252,
     "characters beyond ASCII are dropped": lambda text: text.encode("ascii", "ignore").decode(),
     "characters beyond ASCII became '?'": lambda text: text.encode("ascii", "replace").decode(),
+    "upper case is not kept": str.lower,
+    # To byte-level BPE "the" and " the" are two words.
+    "a space stands before each text; this model's tokenizer puts none there": " {}".format,
 }
 
 
-def _read(read: Callable[[str], str], case: Case) -> list[Int]:
-    return _kept(case, case.ids_of(read=read))
-
-
-def _tokenizer_changes(case: Case) -> Iterator[tuple[str, Change]]:
-    """With each setting of the tokenizer turned round."""
-    spec = case.embedder.tokenizer.spec
+def _other_tokenizers(spec: TokenizerSpec) -> Iterator[tuple[str, TokenizerSpec]]:
+    """The tokenizer with each of its settings turned round."""
     if spec.stages is not None:
-        return  # these settings are BERT's alone
+        bare = _without_prefix(spec.stages)
+        if bare.pre_tokenizers != spec.stages.pre_tokenizers:
+            what = "no space goes before a text; this model's tokenizer puts one there"
+            yield what, replace(spec, stages=bare)
+        return  # the settings below are BERT's alone
     both = {"lowercase": not spec.lowercase, "strip_accents": spec.strips_accents}
     for settings, value, what in (
         ({"lowercase": not spec.lowercase}, spec.lowercase, "upper case is {}kept"),
@@ -196,10 +168,15 @@ def _tokenizer_changes(case: Case) -> Iterator[tuple[str, Change]]:
             "each Chinese character is {}a word of its own",
         ),
     ):
-        tokenizer = Tokenizer(replace(spec, **settings))  # type: ignore[arg-type]
         words = what.format("" if value else "not ")
-        yield f"tokens off: {words}", partial(_tokenized, tokenizer)
+        yield words, replace(spec, **settings)  # type: ignore[arg-type]
 
 
-def _tokenized(tokenizer: Tokenizer, case: Case) -> list[Int]:
-    return _kept(case, case.ids_of(tokenizer=tokenizer))
+def _without_prefix(stages: Stages) -> Stages:
+    """The same with no space of its own before a text, nor before each word."""
+    kept = [
+        replace(stage, prepend_scheme="never") if isinstance(stage, Metaspace) else stage
+        for stage in stages.pre_tokenizers
+        if not isinstance(stage, PrefixSpace | WhitespaceSplit)
+    ]
+    return replace(stages, pre_tokenizers=tuple(kept))

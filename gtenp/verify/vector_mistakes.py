@@ -11,7 +11,7 @@ from gtenp import reference
 from gtenp.engine.pooling import PRECISIONS, normalize, quantize_embeddings
 from gtenp.model_files.checkpoint import Linear, read_safetensors, weight_files
 from gtenp.model_files.sentence_config import POOLING_MODES, Pooling
-from gtenp.verify.case import Case, Mistake
+from gtenp.verify.case import Case, Ends, Mistake
 from gtenp.verify.trace import pooled_values, sentence_values
 
 if TYPE_CHECKING:
@@ -32,11 +32,9 @@ def pooling_mistakes(case: Case) -> Iterator[Mistake]:
                 f"pooling is {mode}; the model's files ask for {', '.join(asked.modes)}",
                 _pooling(partial(_by_mode, mode)),
             )
-    yield Mistake(
-        "pooled", "pooling leaves [CLS] and [SEP] out", _pooling(partial(_without, first=1, last=1))
-    )
-    yield Mistake("pooled", "pooling leaves [CLS] out", _pooling(partial(_without, first=1)))
-    yield Mistake("pooled", "pooling leaves [SEP] out", _pooling(partial(_without, last=1)))
+    for ends in case.ends:
+        what = f"pooling leaves {ends.names} out"
+        yield Mistake("pooled", what, _pooling(partial(_without, ends)))
     if asked.modes == ("mean",):
         what = "pooling adds the tokens up and doesn't divide by their number"
         yield Mistake("pooled", what, _pooling(partial(_divided_by, 1)))
@@ -65,9 +63,8 @@ def _by_mode(mode: str, case: Case, values: Values) -> Values:
     return sentence_values(values[case.last_layer], Pooling((mode,)), model.heads)
 
 
-def _without(case: Case, values: Values, first: int = 0, last: int = 0) -> Values:
-    states = values[case.last_layer]
-    inner = states[first : len(states) - last]
+def _without(ends: Ends, case: Case, values: Values) -> Values:
+    inner = ends.without(values[case.last_layer])
     return case.pooled(inner) if len(inner) else {}
 
 

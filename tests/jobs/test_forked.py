@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from places import DATA, TESTS
+from processes import children_of, family_megabytes
 
 from gtenp.errors import GtenpError, InputError
 from gtenp.jobs.forked import map_forked
@@ -19,18 +20,6 @@ pytestmark = [
     # Python 3.12 sees OpenBLAS's threads, which look after forks themselves.
     pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning"),
 ]
-
-
-def children_of(pid):
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = path.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == pid:
-            found.append(int(path.parent.name))
-    return found
 
 
 def test_results_come_in_the_items_order_from_several_processes():
@@ -152,19 +141,9 @@ def test_four_processes_take_at_most_a_third_more_memory_than_one_of_as_many_thr
         job = start(path, tmp_path / f"{count}.npy", *options, model=gte_small)
         most, end = 0, time.monotonic() + 15
         while time.monotonic() < end and job.poll() is None:
-            pids = [job.pid, *children_of(job.pid)]
-            most = max(most, sum(map(proportional_set_size, pids)))
+            most = max(most, family_megabytes(job.pid))
             time.sleep(0.2)
         job.terminate()
         job.wait()
         sizes[count] = most
     assert 150 < sizes[1] < sizes[4] <= 1.3 * sizes[1], sizes
-
-
-def proportional_set_size(pid):
-    """MB, a page that several processes share by its share."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1e3

@@ -1,3 +1,5 @@
+import re
+import sys
 import time
 
 import numpy as np
@@ -99,9 +101,30 @@ def test_the_command_prints_both_tables_and_the_kernel(monkeypatch):
     assert lines[-1] == "a hint"
 
 
-@pytest.mark.parametrize(
-    "name", ["all-mpnet-base-v2", "sentence-t5-base", "a-gated-t5", "nomic-embed-text-v1.5"]
-)
+FAMILIES = [
+    "all-mpnet-base-v2",
+    "sentence-t5-base",
+    "a-gated-t5",
+    "nomic-embed-text-v1.5",
+    "sgpt-bloom-7b1-msmarco",
+    "all-distilroberta-v1",
+    "multi-qa-distilbert-cos-v1",
+    "multilingual-e5-base",
+]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_command_measures_every_family(name, monkeypatch, tmp_path):
+    monkeypatch.setattr(benchmark, "SECONDS", 0.01)
+    monkeypatch.setattr(benchmark, "mixed_texts", lambda: ["hello", "hello world"])
+    monkeypatch.setattr(sys.modules["gtenp.cli.bench"], "_MOST", 64)
+    done = CliRunner().invoke(main, ["bench", "--model", str(built(name, tmp_path))])
+    assert done.exit_code == 0, done.output
+    found = re.findall(r"^(\d+) tokens ", done.output, re.MULTILINE)
+    assert found == ["64", "8", "32"]
+
+
+@pytest.mark.parametrize("name", FAMILIES)
 def test_every_family_is_measured_by_its_own_products_and_tokens(name, tmp_path):
     embedder = Embedder(built(name, tmp_path))
     for tokens in (8, 32):

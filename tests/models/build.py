@@ -15,7 +15,14 @@ import numpy as np
 from charsmap import charsmap as charsmap_of
 from charsmap import precompiled_json
 from models import unigram
-from models.published import FORMS, MULTILINGUAL, PUBLISHED, Model
+from models.published import (
+    CROSS_ENCODERS,
+    FORMS,
+    MULTILINGUAL,
+    MULTILINGUAL_RERANKERS,
+    PUBLISHED,
+    Model,
+)
 from models.relatives import bloom_tensors, mpnet_tensors, nomic_tensors, t5_tensors
 from places import DATA
 from random_model import random_tensors
@@ -32,7 +39,7 @@ KINDS = {
 
 def build(model: Model, parent: Path, words: list[str]) -> Path:
     """The folder, under the model's own name."""
-    folder = parent / model.name.rpartition("/")[2]
+    folder = parent / model.short_name
     folder.mkdir(parents=True)
     family = model.config["model_type"]
     if family == "mpnet":
@@ -63,8 +70,15 @@ def build(model: Model, parent: Path, words: list[str]) -> Path:
 
 
 def built(name: str, parent: Path) -> Path:
-    """The folder of the published model, or the form, of that short name, with tiny's words."""
-    (model,) = (m for m in (*PUBLISHED, *FORMS, *MULTILINGUAL) if m.name.rpartition("/")[2] == name)
+    """The folder of the published model, or the form, of that short name, with tiny's words or with
+    byte-level pieces.
+    """
+    from models.byte_level import BUILDERS  # which goes on from this file
+
+    if name in BUILDERS:
+        return BUILDERS[name](parent)
+    groups = (PUBLISHED, FORMS, MULTILINGUAL, CROSS_ENCODERS, MULTILINGUAL_RERANKERS)
+    (model,) = (m for models in groups for m in models if m.short_name == name)
     return build(
         model, parent, (DATA / "tiny/vocab.txt").read_text(encoding="utf-8").split("\n")[:-1]
     )

@@ -7,6 +7,8 @@ and the same with every version of anything.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +196,10 @@ def build_sgpt(parent: Path) -> Path:
         text = json.dumps(content, indent=2, ensure_ascii=False)
         (folder / name).write_text(text, encoding="utf-8")
     return folder
+
+
+# By short names.
+BUILDERS: dict[str, Callable[[Path], Path]] = {
+    SGPT.short_name: build_sgpt,
+    **{m.short_name: partial(build_byte_level, m) for m in (*EMBEDDERS, *RERANKERS)},
+}

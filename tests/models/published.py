@@ -189,6 +189,11 @@ class Model:
     labels: int | None = None  # a cross-encoder's
     pieces_alone: bool = False  # sentencepiece's file in tokenizer.json's place
 
+    @property
+    def short_name(self) -> str:
+        """Without the organisation."""
+        return self.name.rpartition("/")[2]
+
 
 def _max(length: int, do_lower_case: bool = False) -> dict[str, Any]:
     return {"max_seq_length": length, "do_lower_case": do_lower_case}

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from bpe_reference import as_files, byte_level
-from code_points import EVERY, assert_equal_everywhere
+from code_points import EVERY, assert_equal_everywhere, random_texts
 from tokenizer_options import cases, options_are_equal
-from unigram_reference import SENTENCES, assert_equal
+from unigram_reference import assert_equal
 
 from gtenp import Tokenizer
 
@@ -30,18 +29,6 @@ if "GTENP_GPT2" not in os.environ:
 FOLDER = Path(os.environ["GTENP_GPT2"])
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-CHARS = [*map(chr, [*range(0x20, 0x250), *range(0x300, 0x600), *range(0x900, 0xE80)])]
-CHARS += [
-    *"   中国語한글ﬁ①½\u200b\u200d\u00a0\u3000\u2028\x85\r\n\t'ĠĠ😀👩",
-    "<mask>",
-    "<s>",
-    "<|endoftext|>",
-    " the",
-    "ing",
-    "'ll",
-    "  ",
-]
-
 
 @pytest.fixture(scope="module", params=["gpt2", "roberta"])
 def both(request: pytest.FixtureRequest) -> tuple[Tokenizer, Reference]:
@@ -52,10 +39,7 @@ def both(request: pytest.FixtureRequest) -> tuple[Tokenizer, Reference]:
 
 
 def texts(count: int) -> list[str]:
-    draw = random.Random(0)
-    return SENTENCES + [
-        "".join(draw.choice(CHARS) for _ in range(draw.randrange(40))) for _ in range(count)
-    ]
+    return random_texts(count, "Ġ", "<mask>", "<s>", "<|endoftext|>", "'", "'ll", "  ")
 
 
 def test_hello_world_has_the_ids_that_every_gpt2_has() -> None:

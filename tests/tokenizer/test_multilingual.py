@@ -6,14 +6,12 @@
 from __future__ import annotations
 
 import os
-import random
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from code_points import EVERY, assert_equal_everywhere
-from texts import SENTENCES
+from code_points import EVERY, assert_equal_everywhere, random_texts
 from tokenizer_options import cases, options_are_equal
 from unigram_reference import assert_equal
 
@@ -27,15 +25,6 @@ if "GTENP_XLMR" not in os.environ:
 
 FOLDER = Path(os.environ["GTENP_XLMR"])
 os.environ["HF_HUB_OFFLINE"] = "1"
-
-CHARS = [*map(chr, [*range(0x20, 0x250), *range(0x300, 0x600), *range(0x900, 0xE80)])]
-CHARS += [
-    *"   中国語한글ﬁ①½\u200b\u200d\u00a0\u3000\u2028\x85\r\n\t▁▁😀👩",
-    "<mask>",
-    "<s>",
-    " the",
-    "ing",
-]
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +40,7 @@ def theirs() -> Reference:
 
 
 def texts(count: int) -> list[str]:
-    draw = random.Random(0)
-    return SENTENCES + [
-        "".join(draw.choice(CHARS) for _ in range(draw.randrange(40))) for _ in range(count)
-    ]
+    return random_texts(count, "▁", "▁", "<mask>", "<s>")
 
 
 def test_every_code_point_gives_the_ids_of_the_reference(

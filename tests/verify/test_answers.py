@@ -129,6 +129,66 @@ def test_what_is_no_vector_is_told_with_its_place(text, words):
         read_json(text, "v")
 
 
+# ── scores ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def hits(name, scores=(0.9, 0.5, 0.1), indices=(2, 0, 1)):
+    return [{"index": i, name: score} for i, score in zip(indices, scores, strict=True)]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        hits("score"),
+        [{**hit, "text": "a text"} for hit in hits("score")],
+        {"results": hits("relevance_score"), "id": "a", "meta": {"billed_units": {}}},
+        {"model": "m", "results": [{**h, "document": "d"} for h in hits("relevance_score")]},
+        {"object": "list", "data": hits("relevance_score"), "model": "m"},
+        {"data": hits("score"), "usage": {"total_tokens": 3}},
+    ],
+    ids=["tei", "tei-with-texts", "cohere", "jina", "voyage", "vllm"],
+)
+def test_a_rerankers_scores_are_read_in_the_documents_order(answer):
+    assert read_json(json.dumps(answer), "v")["scores"].tolist() == [[0.5], [0.1], [0.9]]
+
+
+def test_of_one_document_the_score_is_a_row():
+    assert read_json('[{"index": 0, "score": 1}]', "v")["scores"].tolist() == [1]
+
+
+def test_a_vector_with_a_score_beside_it_is_a_vector():
+    found = read_json('[{"embedding": [1, 2], "score": 0.5}]', "v")
+    assert found["embedding"].tolist() == [[1, 2]]
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"results": []}, "v: results: holds no scores"),
+        (
+            {"results": [{"index": 0}]},
+            'v: results[0]: has no relevance_score or score; found {"index": 0}',
+        ),
+        ({"results": [1]}, "v: results[0]: has no relevance_score or score; found 1"),
+        (
+            {"results": [{"index": 0, "relevance_score": None}]},
+            "v: results[0].relevance_score: found null, wanted a number",
+        ),
+        ([{"index": 0, "score": "1"}], 'v: [0].score: found "1", wanted a number'),
+        (
+            hits("score", indices=(7, 0, 1)),
+            "v: [0].index: found 7, wanted each of 0 to 2 once; ask for all documents, not for the "
+            "best alone",
+        ),
+        ({"results": [{"score": 1}]}, "v: results[0]: has no index; wanted each of 0 to 0 once"),
+        ([{"index": 0, "score": 10**400}], "v: holds a whole number beyond all floats"),
+    ],
+)
+def test_what_is_no_score_is_told_with_its_place(answer, words):
+    with pytest.raises(InputError, match=f"^{re.escape(words)}"):
+        read_json(json.dumps(answer), "v")
+
+
 # ── numbers ──────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 from command_line import run
-from models.build import build
+from models.build import built
+from models.byte_level import RERANKERS
 from models.published import CROSS_ENCODERS, MULTILINGUAL_RERANKERS
 from places import DATA
 
@@ -28,12 +29,11 @@ from gtenp.verify.trace import (
 )
 from gtenp.verify.verify import verify
 
-WORDS = (DATA / "tiny/vocab.txt").read_text(encoding="utf-8").split("\n")[:-1]
-MODELS = {
-    model.name.rpartition("/")[2]: model
-    for model in (*CROSS_ENCODERS, *MULTILINGUAL_RERANKERS)
+MODELS = [
+    model.short_name
+    for model in (*CROSS_ENCODERS, *MULTILINGUAL_RERANKERS, *RERANKERS)
     if not model.name.endswith("v2-m3")
-}
+]
 TEXTS = ["what is the capital of China?", "The fox", "hello world", "in python? quick"]
 PAIRS = pairs_of(TEXTS)
 
@@ -41,7 +41,7 @@ PAIRS = pairs_of(TEXTS)
 @pytest.fixture(scope="module")
 def encoders(tmp_path_factory):
     parent = tmp_path_factory.mktemp("models")
-    return {name: CrossEncoder(build(model, parent, WORDS)) for name, model in MODELS.items()}
+    return {name: CrossEncoder(built(name, parent)) for name in MODELS}
 
 
 @pytest.fixture(params=MODELS)
@@ -133,11 +133,12 @@ def test_without_texts_the_tokens_and_their_types_are_run(bert):
     assert verify(bert, values).first is None
 
 
-@pytest.mark.parametrize("name", ["bert", "xlm_roberta", "distilbert", "three-labels"])
+@pytest.mark.parametrize("name", ["bert", "xlm_roberta", "roberta", "distilbert", "three-labels"])
 def test_each_mistake_of_pairs_and_heads_is_named(name, encoders):
     names = {
         "bert": "ms-marco-MiniLM-L6-v2",
         "xlm_roberta": "bge-reranker-base",
+        "roberta": "stsb-distilroberta-base",
         "distilbert": "distilbert-with-two-labels",
     }
     encoder = encoders[names.get(name, name)]
@@ -148,7 +149,7 @@ def test_each_mistake_of_pairs_and_heads_is_named(name, encoders):
     assert any("token types are all 0" in words for words in told) == (
         name in ("bert", "three-labels")
     )
-    assert any("one separator" in words for words in told) == (name == "xlm_roberta")
+    assert any("one separator" in words for words in told) == ("roberta" in name)
     for mistake in mistakes:
         scores = np.stack([values["scores"] for values in mistake.plant(case)])
         assert what(encoder, {"scores": scores}) == mistake.what
@@ -192,6 +193,39 @@ def test_scores_in_json_are_verified_on_the_command_line(bert, tmp_path):
     done = run("verify", str(tmp_path / "scores.json"), *options)
     assert done.exit_code == 0, done.stdout
     assert "scores" in done.stdout
+
+
+@pytest.mark.parametrize("form", ["tei", "cohere"])
+def test_a_servers_answer_is_verified_on_the_command_line(form, bert, xlm_roberta, tmp_path):
+    (tmp_path / "texts.json").write_text(json.dumps(TEXTS))
+
+    def answer(scores):
+        order = np.argsort(-scores).tolist()
+        name = {"tei": "score", "cohere": "relevance_score"}[form]
+        hits = [{"index": i, name: float(scores[i])} for i in order]
+        return json.dumps(hits if form == "tei" else {"results": hits})
+
+    def verified(encoder, scores):
+        (tmp_path / "answer.json").write_text(answer(scores))
+        options = ["--model", str(encoder.folder), "--texts", str(tmp_path / "texts.json")]
+        return run("verify", str(tmp_path / "answer.json"), *options)
+
+    assert verified(xlm_roberta, xlm_roberta.predict(PAIRS)).exit_code == 0
+    # These servers take the sigmoid of any model's logits.
+    done = verified(bert, 1 / (1 + np.exp(-bert.predict(PAIRS).astype(np.float64))))
+    assert done.exit_code == 1
+    assert "the scores are the logits' sigmoid; the model's files ask for the logits" in done.stdout
+    done = verified(bert, bert.predict(PAIRS)[:2])
+    assert done.exit_code == 2
+    assert "scores: shape (2, 1) for 3 texts" in done.stderr
+
+
+def test_a_rerankers_answer_is_none_of_an_embedders(tmp_path):
+    (tmp_path / "answer.json").write_text('[{"index": 0, "score": 0.5}]')
+    options = ["--model", str(DATA / "tiny"), "--text", "hello"]
+    done = run("verify", str(tmp_path / "answer.json"), *options)
+    assert done.exit_code == 2
+    assert "text 0 has no value under a name of gtenp's; found scores" in done.stderr
 
 
 def test_info_tells_a_cross_encoder_and_what_becomes_of_its_first_token(bert, xlm_roberta):

@@ -2,13 +2,17 @@
 port of its own, and exactly its words come out.
 """
 
+import json
 import re
+import shutil
 
 import numpy as np
 import pytest
+import tokenizers
 from golden import HIDDEN_TOLERANCE
 from models.build import built
 from relatives_port import vectors
+from safetensors.numpy import load_file, save_file
 
 from gtenp import Embedder
 from gtenp.explain.explain import explain
@@ -24,7 +28,16 @@ from gtenp.verify.trace import (
 from gtenp.verify.verify import verify
 
 TEXTS = ["hello world", "what is the capital of China?", "a quick sort in Python is how to do it. "]
-MODELS = ("all-mpnet-base-v2", "a-gated-t5", "blooms-layers", "nomic-embed-text-v1.5")
+MODELS = (
+    "all-mpnet-base-v2",
+    "a-gated-t5",
+    "blooms-layers",
+    "nomic-embed-text-v1.5",
+    "all-distilroberta-v1",
+    "sgpt-bloom-7b1-msmarco",
+    "multi-qa-distilbert-cos-v1",
+    "multilingual-e5-base",
+)
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +56,14 @@ def test_without_a_mistake_nothing_is_said(models, name):
     assert verify(embedder, {"embedding": found}, TEXTS).diagnosis is None
 
 
+def named(embedder, found, texts=TEXTS):
+    """The mistake that verify finds in the vectors, behind which nothing is out."""
+    diagnosis = verify(embedder, {"embedding": found}, texts).diagnosis
+    assert diagnosis is not None
+    assert diagnosis.next is None
+    return diagnosis.what
+
+
 SWAPPED = (
     "the buckets of keys before and behind a query are swapped; those behind it, j - i > 0, have "
     "the upper half"
@@ -54,6 +75,31 @@ NO_BIAS = "what is added to the scores by their distance is missing"
 @pytest.mark.parametrize(
     ("name", "bug", "words"),
     [
+        (
+            "all-distilroberta-v1",
+            "position offset",
+            "positions begin at 0; this model's begin at 2",
+        ),
+        (
+            "all-distilroberta-v1",
+            "without ends",
+            "pooling leaves <s> and </s> out",
+        ),
+        (
+            "multilingual-e5-base",
+            "position offset",
+            "positions begin at 0; this model's begin at 2",
+        ),
+        (
+            "sgpt-bloom-7b1-msmarco",
+            "mean",
+            "pooling is mean; the model's files ask for weightedmean",
+        ),
+        (
+            "sgpt-bloom-7b1-msmarco",
+            "slope order",
+            "ALiBi's slopes are in the wrong order; the first head's is the steepest",
+        ),
         ("all-mpnet-base-v2", "position offset", "positions begin at 0; this model's begin at 2"),
         ("all-mpnet-base-v2", "scale", "the scale is missing: scores are divided by √D = √4"),
         ("all-mpnet-base-v2", "bucket sign", SWAPPED),
@@ -118,11 +164,87 @@ NO_BIAS = "what is added to the scores by their distance is missing"
 )
 def test_each_mistake_is_named_from_the_vectors(models, name, bug, words):
     embedder, weights = models[name]
-    diagnosis = verify(
-        embedder, {"embedding": vectors(embedder, weights, TEXTS, bug)}, TEXTS
-    ).diagnosis
-    assert diagnosis is not None
-    assert (diagnosis.what, diagnosis.next) == (words, None)
+    assert named(embedder, vectors(embedder, weights, TEXTS, bug)) == words
+
+
+@pytest.mark.parametrize("name", ["all-distilroberta-v1", "multilingual-e5-base"])
+def test_padding_within_a_text_that_is_counted_is_named(models, name):
+    embedder, weights = models[name]
+    texts = [*TEXTS, "the <pad> capital"]
+    assert verify(embedder, {"embedding": vectors(embedder, weights, texts)}, texts).first is None
+    assert named(embedder, vectors(embedder, weights, texts, "pad counted"), texts) == (
+        "padding tokens within a text are counted as any other; this model gives them position 1 "
+        "and counts none"
+    )
+
+
+def test_robertas_own_pooler_is_named(models, tmp_path):
+    folder = tmp_path / "roberta"
+    shutil.copytree(models["all-distilroberta-v1"][0].folder, folder)
+    tensors = load_file(folder / "model.safetensors")
+    size = models["all-distilroberta-v1"][0].config.hidden_size
+    random = np.random.RandomState(3)
+    weight, bias = 0.2 * random.standard_normal((size, size)), 0.1 * random.standard_normal(size)
+    own = {"pooler.dense.weight": weight.astype("f4"), "pooler.dense.bias": bias.astype("f4")}
+    save_file(tensors | own, folder / "model.safetensors")
+    embedder = Embedder(folder)
+    states = embedder.encode(TEXTS, output_value="token_embeddings")
+    found = np.stack([np.tanh(weight @ rows[0] + bias) for rows in states])
+    found /= np.linalg.norm(found, axis=1, keepdims=True)
+    assert named(embedder, found).startswith("the vector is BERT's pooler_output")
+
+
+# ── tokens ───────────────────────────────────────────────────────────────────────────────────────
+
+TOKEN_MISTAKES = {
+    "space": "a space stands before each text; this model's tokenizer puts none there",
+    "lower case": "upper case is not kept",
+    "no ends": "<s> and </s> are missing",
+    "no end": "</s> is missing",
+}
+
+
+def wrong_tokens(embedder, bug):
+    tokenizer = embedder.tokenizer
+    if bug == "space":
+        return tokenizer([f" {text}" for text in TEXTS])["input_ids"]
+    if bug == "lower case":
+        return tokenizer([text.lower() for text in TEXTS])["input_ids"]
+    rows = tokenizer(TEXTS)["input_ids"]
+    return [row[1:-1] if bug == "no ends" else row[:-1] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("name", "bug"),
+    [
+        ("all-distilroberta-v1", "space"),
+        ("all-distilroberta-v1", "lower case"),
+        ("all-distilroberta-v1", "no ends"),
+        ("all-distilroberta-v1", "no end"),
+        ("sgpt-bloom-7b1-msmarco", "space"),
+        ("a-gated-t5", "no end"),
+    ],
+)
+def test_tokens_that_are_off_are_named(models, name, bug):
+    embedder, weights = models[name]
+    found = vectors(embedder, weights, TEXTS, ids=wrong_tokens(embedder, bug))
+    assert named(embedder, found) == f"tokens off: {TOKEN_MISTAKES[bug]}"
+
+
+def test_a_missing_space_before_a_text_is_named(models, tmp_path):
+    words = "tokens off: no space goes before a text; this model's tokenizer puts one there"
+    plain, weights = models["all-distilroberta-v1"]
+    shutil.copytree(plain.folder, tmp_path / "roberta")
+    path = tmp_path / "roberta/tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"add_prefix_space": True}))
+    embedder = Embedder(tmp_path / "roberta")
+    assert named(embedder, vectors(plain, weights, TEXTS)) == words
+
+    embedder, weights = models["a-gated-t5"]
+    tokenizer = tokenizers.Tokenizer.from_file(str(embedder.folder / "tokenizer.json"))
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Metaspace(prepend_scheme="never")
+    ids = [tokenizer.encode(text).ids for text in TEXTS]
+    assert named(embedder, vectors(embedder, weights, TEXTS, ids=ids)) == words
 
 
 # ── the steps of their own ───────────────────────────────────────────────────────────────────────
@@ -132,6 +254,10 @@ OWN_STEPS = {
     "all-mpnet-base-v2": {"score_bias"},
     "a-gated-t5": {"score_bias", *NORM_FIRST, "layer.*.up", "layer.*.gated"},
     "blooms-layers": {"score_bias", *NORM_FIRST},
+    "sgpt-bloom-7b1-msmarco": {"score_bias", *NORM_FIRST},
+    "all-distilroberta-v1": set(),
+    "multi-qa-distilbert-cos-v1": set(),
+    "multilingual-e5-base": set(),
     "nomic-embed-text-v1.5": {
         "layer.*.rotated_query", "layer.*.rotated_key", "layer.*.up", "layer.*.gated",
     },
@@ -159,8 +285,8 @@ def test_the_stages_of_explain_end_in_what_run_layer_gives(models, name):
     last = explanation.layer_stages[-1].value
     assert np.abs(last - explanation.trace.layers[0].output).max() <= 1e-6
     stages = [stage.name for stage in explanation.embedding_stages + explanation.layer_stages]
-    assert ("score bias" in stages) == (name != "nomic-embed-text-v1.5")
-    assert ("rotated" in stages) == (name == "nomic-embed-text-v1.5")
-    assert ("attention norm" in stages) == (name in ("a-gated-t5", "blooms-layers"))
-    assert ("gated" in stages) == (name in ("a-gated-t5", "nomic-embed-text-v1.5"))
+    assert ("score bias" in stages) == ("score_bias" in OWN_STEPS[name])
+    assert ("rotated" in stages) == ("layer.*.rotated_key" in OWN_STEPS[name])
+    assert ("attention norm" in stages) == (OWN_STEPS[name] >= NORM_FIRST)
+    assert ("gated" in stages) == ("layer.*.gated" in OWN_STEPS[name])
     assert np.abs(explanation.vector - embedder.encode(TEXTS[1])).max() <= 1e-5
