@@ -257,7 +257,19 @@ def make_models() -> None:
             folder = build(readable(model), Path(temporary), tiny_vocabulary())
             for task, embeddings in sentence_embeddings(model, folder, MODEL_TEXTS).items():
                 arrays[f"{folder.name}.{task}"] = embeddings
+            if folder.name == MATRYOSHKA:
+                arrays[f"{folder.name}.matryoshka"] = matryoshka(arrays[f"{folder.name}.encode"])
     write("models", arrays, texts=MODEL_TEXTS)
+
+
+MATRYOSHKA = "nomic-embed-text-v1.5"
+
+
+def matryoshka(embeddings: np.ndarray) -> np.ndarray:
+    """The first half of each vector as that model's card makes it: [n, H] -> [n, H / 2]."""
+    width = embeddings.shape[1]
+    normed = torch.nn.functional.layer_norm(torch.from_numpy(embeddings), (width,))
+    return torch.nn.functional.normalize(normed[:, : width // 2], p=2, dim=1).numpy()
 
 
 # Texts and pairs whose tokens are asked whence they come: tokenizer(*texts, **options).
