@@ -86,7 +86,7 @@ def test_what_marks_each_published_model_is_understood(name, embedder):
         assert embedder.prompts["passage"] == "passage: "
     elif name.startswith("snowflake"):
         assert (modes, heads) == (("cls",), ["normalize"])
-        assert embedder.prompts == {"query": "query: " if name.endswith("l-v2.0") else SEARCH}
+        assert embedder.prompts == {"query": "query: " if name.endswith("-v2.0") else SEARCH}
     elif name.startswith("mxbai"):
         assert (modes, heads) == (("cls",), [])
         assert embedder.prompts == {"query": SEARCH, "passage": ""}
@@ -98,6 +98,10 @@ def test_what_marks_each_published_model_is_understood(name, embedder):
         assert (modes, heads, embedder.similarity_fn_name) == (("cls",), [], "dot")
     elif name.startswith(("paraphrase", "contriever")):
         assert (modes, heads) == (("mean",), [])
+    elif name in ("gte-base-en-v1.5", "gte-large-en-v1.5"):
+        assert (modes, heads, embedder.max_seq_length) == (("cls",), [], 8192)
+    elif name == "gte-multilingual-base":
+        assert (modes, heads, embedder.max_seq_length) == (("cls",), ["normalize"], 8192)
     elif name.startswith("nomic"):
         assert (modes, heads) == (("mean",), [])
         assert embedder.prompts["query"] == "search_query: "

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from golden import HIDDEN_TOLERANCE
 from models.build import built
+from models.byte_level import MODERNBERT, build_modernbert
 from relatives_port import vectors
 
 from gtenp import Embedder
@@ -24,14 +25,20 @@ from gtenp.verify.trace import (
 from gtenp.verify.verify import verify
 
 TEXTS = ["hello world", "what is the capital of China?", "a quick sort in Python is how to do it. "]
-MODELS = ("all-mpnet-base-v2", "a-gated-t5", "blooms-layers", "nomic-embed-text-v1.5")
+MODELS = (
+    *("all-mpnet-base-v2", "a-gated-t5", "blooms-layers", "nomic-embed-text-v1.5"),
+    "gte-base-en-v1.5",
+    "modernbert-with-narrow-windows",
+)
 
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """Each with its weights in float64."""
     parent = tmp_path_factory.mktemp("models")
-    embedders = {name: Embedder(built(name, parent)) for name in MODELS}
+    folders = {name: built(name, parent) for name in MODELS[:-1]}
+    folders[MODELS[-1]] = build_modernbert(MODERNBERT[-1], parent)
+    embedders = {name: Embedder(folder) for name, folder in folders.items()}
     return {name: (e, model_of(e).weights) for name, e in embedders.items()}
 
 
@@ -49,6 +56,9 @@ SWAPPED = (
 )
 ONE_LAYER = "the scores' table serves layer 0 alone; it serves all layers"
 NO_BIAS = "what is added to the scores by their distance is missing"
+SCALED = "this model's base is 1e+06, and its angles are divided by 1.414"
+SIDES = "this model's local layers look at 4 to either side"
+ANOTHER_BASE = "the rotation's base is 10000; the model's is 80000, in its local layers 10000"
 
 
 @pytest.mark.parametrize(
@@ -109,6 +119,53 @@ NO_BIAS = "what is added to the scores by their distance is missing"
             "gate and up",
             "gate and up are swapped: the activation is taken of the one that it scales",
         ),
+        ("gte-base-en-v1.5", "no scaling", f"the rotation's angles are not scaled; {SCALED}"),
+        (
+            "gte-base-en-v1.5",
+            "no scaling at all",
+            f"the rotation is not scaled at all, its base is 500000; {SCALED}",
+        ),
+        ("modernbert-with-narrow-windows", "rotation's base", ANOTHER_BASE),
+        (
+            "modernbert-with-narrow-windows",
+            "no window",
+            f"every layer looks at all tokens; {SIDES}",
+        ),
+        (
+            "modernbert-with-narrow-windows",
+            "wide window",
+            f"local layers look at 8 tokens to either side; {SIDES}",
+        ),
+        (
+            "modernbert-with-narrow-windows",
+            "narrow window",
+            f"local layers look at 3 tokens to either side; {SIDES}",
+        ),
+        (
+            "modernbert-with-narrow-windows",
+            "one base",
+            "local layers turn by the others' base, 80000; theirs is 10000",
+        ),
+        (
+            "modernbert-with-narrow-windows",
+            "the last of three",
+            "the last of every 3 layers looks at all tokens; this model's is the first",
+        ),
+        (
+            "modernbert-with-narrow-windows",
+            "norm in layer 0",
+            "layer 0 has a norm before its attention; this model's has none",
+        ),
+        (
+            "modernbert-with-narrow-windows",
+            "gate and up",
+            "gate and up are swapped: the activation is taken of the one that it scales",
+        ),
+        (
+            "modernbert-with-narrow-windows",
+            "final norm",
+            "the norm behind the last layer is missing",
+        ),
         (
             "blooms-layers",
             "not causal",
@@ -128,13 +185,14 @@ def test_each_mistake_is_named_from_the_vectors(models, name, bug, words):
 # ── the steps of their own ───────────────────────────────────────────────────────────────────────
 
 NORM_FIRST = {"layer.*.attention_norm", "layer.*.feed_forward_norm", "final_norm"}
+ROTARY = {"layer.*.rotated_query", "layer.*.rotated_key", "layer.*.up", "layer.*.gated"}
 OWN_STEPS = {
     "all-mpnet-base-v2": {"score_bias"},
     "a-gated-t5": {"score_bias", *NORM_FIRST, "layer.*.up", "layer.*.gated"},
     "blooms-layers": {"score_bias", *NORM_FIRST},
-    "nomic-embed-text-v1.5": {
-        "layer.*.rotated_query", "layer.*.rotated_key", "layer.*.up", "layer.*.gated",
-    },
+    "nomic-embed-text-v1.5": ROTARY,
+    "gte-base-en-v1.5": ROTARY,
+    "modernbert-with-narrow-windows": {*ROTARY, *NORM_FIRST},
 }  # fmt: skip
 
 
@@ -159,8 +217,9 @@ def test_the_stages_of_explain_end_in_what_run_layer_gives(models, name):
     last = explanation.layer_stages[-1].value
     assert np.abs(last - explanation.trace.layers[0].output).max() <= 1e-6
     stages = [stage.name for stage in explanation.embedding_stages + explanation.layer_stages]
-    assert ("score bias" in stages) == (name != "nomic-embed-text-v1.5")
-    assert ("rotated" in stages) == (name == "nomic-embed-text-v1.5")
+    rotary = name.startswith(("nomic", "gte", "modernbert"))
+    assert ("score bias" in stages) != rotary
+    assert ("rotated" in stages) == rotary
     assert ("attention norm" in stages) == (name in ("a-gated-t5", "blooms-layers"))
-    assert ("gated" in stages) == (name in ("a-gated-t5", "nomic-embed-text-v1.5"))
+    assert ("gated" in stages) == (rotary or name == "a-gated-t5")
     assert np.abs(explanation.vector - embedder.encode(TEXTS[1])).max() <= 1e-5
