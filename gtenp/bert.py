@@ -153,7 +153,8 @@ class BertModel:
         A token whose attention_mask is 0 is left out of the computation, and its place in the
         result is 0. Attentions come from the readable reference: asking for them is slow. Hidden
         states come from one thread.
-        InputError where shapes differ or an id is outside its table.
+        InputError where shapes differ or an id is outside its table, and, where a layer looks at a
+        token's neighbours alone, for a mask with a 0 between two 1s.
         """
         ids = _matrix("input_ids", input_ids)
         kept = np.ones(ids.shape, bool)
@@ -162,6 +163,8 @@ class BertModel:
             if not np.isin(mask, (0, 1)).all():
                 raise InputError("attention_mask: wanted 0 and 1 only")
             kept = mask == 1
+        if self.config.local_layers:
+            _refuse_gaps(kept)
         if position_ids is None:
             rows = np.arange(len(ids) + 1) * ids.shape[1]
             positions = default_positions(ids.reshape(-1), rows, self.config.arithmetic)
@@ -244,6 +247,17 @@ def _matrix(name: str, values: npt.ArrayLike, like: Int | None = None) -> Int:
     if like is not None and array.shape != like.shape:
         raise InputError(f"{name}: shape {array.shape}; input_ids has {like.shape}")
     return array.astype(np.int64)
+
+
+def _refuse_gaps(kept: npt.NDArray[np.bool_]) -> None:
+    """InputError where the tokens of a row [B, S] do not stand side by side."""
+    begins = np.diff(kept.astype(np.int8), axis=1, prepend=0) == 1
+    rows = np.flatnonzero(begins.sum(axis=1) > 1)
+    if rows.size:
+        raise InputError(
+            f"attention_mask: row {rows[0]} has a 0 between two 1s, over which the windows of "
+            "this model's local layers would close; take that token out of input_ids"
+        )
 
 
 def _below(name: str, ids: Int, limit: int) -> Int:

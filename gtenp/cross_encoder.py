@@ -10,7 +10,7 @@ from gtenp.arguments import as_texts, check_device, understands, whole_number
 from gtenp.engine.batch import pack
 from gtenp.engine.encoder import Encoder
 from gtenp.engine.parallel import blas_threads, default_threads
-from gtenp.engine.pooling import DENSE_ACTIVATIONS, dense
+from gtenp.engine.pooling import DENSE_ACTIVATIONS, classify, pool, rows_read
 from gtenp.engine.schedule import run_batches
 from gtenp.errors import InputError, ModelFileError, UnsupportedModelError
 from gtenp.loading import (
@@ -23,6 +23,7 @@ from gtenp.loading import (
 from gtenp.model_files import hub
 from gtenp.model_files.cross_encoder_config import is_cross_encoder, read_cross_encoder_config
 from gtenp.model_files.model import load_classifier, load_weights, read_config
+from gtenp.model_files.sentence_config import Pooling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -87,6 +88,7 @@ class CrossEncoder:
         self.tokenizer = load_tokenizer(folder, self.config, settings.do_lower_case)
         self.encoder = Encoder(load_weights(folder, self.config), self.config)
         self.classifier = load_classifier(folder, self.config)
+        self.pooling = Pooling((self.config.classifier_pooling,))
         self.num_labels = self.config.num_labels
         usual = "Sigmoid" if self.num_labels == 1 else "Identity"
         self.activation = settings.activation or usual  # by the name of torch.nn's class
@@ -156,14 +158,18 @@ class CrossEncoder:
         prompt = choose_prompt(self.prompts, self.default_prompt_name, prompt_name, prompt)
         lengths = self._lengths(pairs, prompt)
         logits = np.empty((len(pairs), self.num_labels), np.float32)
+        eps = self.config.layer_norm_eps
 
         def score(indices: list[int], threads: int) -> None:
             tokens = self._tokenize([pairs[i] for i in indices], prompt)
             batch = pack(tokens["input_ids"], self._types(tokens), self.config.arithmetic)
             with np.errstate(all="ignore"):  # what is not finite is refused below
-                first = self.encoder.forward(batch, threads, wanted=batch.cu_seqlens[:-1])
+                wanted = rows_read(self.pooling, batch.cu_seqlens)
+                states = self.encoder.forward(batch, threads, wanted)
+                if wanted is None:
+                    states = pool(states, batch.cu_seqlens, self.pooling)
                 with blas_threads(1):
-                    logits[indices] = self.classify(first)
+                    logits[indices] = classify(states, self.classifier, eps)
 
         run_batches(
             score,
@@ -239,11 +245,6 @@ class CrossEncoder:
         ids = tokens["input_ids"]
         types = self._types(tokens) or [[0] * len(row) for row in ids]
         return list(zip(ids, types, strict=True))
-
-    def classify(self, states: Float32) -> Float32:
-        """The logits of the pairs' first tokens: [n, H] -> [n, labels]."""
-        hidden = dense(states, self.classifier.dense, self.classifier.activation)
-        return dense(hidden, self.classifier.output, "Identity")
 
     def _activated(self, logits: Float32, function: Callable[[Float32], Any] | None) -> Float32:
         """[n, labels] -> [n, labels], or whatever shape the caller's function gives."""

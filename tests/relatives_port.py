@@ -69,7 +69,22 @@ def _bias(embedder, weights, size, bug):
     return bias
 
 
-def _turned(x, base, bug):
+def _kind(config, number, bug):
+    """How far a layer's tokens look, and by what base they turn."""
+    full, window = config.arithmetic.rotary_base, None
+    if not config.local_layers:
+        return window, full
+    local = config.layer_arithmetics[config.local_layers[0]]
+    place = number + 1 if bug == "the last of three" else number
+    if place % 3 == 0:
+        return window, full
+    window = {"no window": None, "wide window": 2 * local.window}.get(bug, local.window)
+    if bug == "narrow window":
+        window -= 1
+    return window, full if bug == "one base" else local.rotary_base
+
+
+def _turned(x, base, scale, bug):
     """[S, A, D], hand by hand, as complex numbers."""
     size = x.shape[-1]
     y = np.empty_like(x)
@@ -77,7 +92,7 @@ def _turned(x, base, bug):
     for place in range(len(x)):
         for i in range(size // 2):
             a, b = (2 * i, 2 * i + 1) if bug == "rotary pairs" else (i, i + size // 2)
-            turn = np.exp(1j * place * base ** (-2 * i / size))
+            turn = np.exp(1j * place * base ** (-2 * i / size) / scale)
             hand = (x[place, :, a] + 1j * x[place, :, b]) * turn
             y[place, :, a], y[place, :, b] = hand.real, hand.imag
     return y
@@ -116,18 +131,26 @@ def _text(embedder, weights, ids, bug):
         x = norm(x, weights.embeddings_norm)
     bias, heads = _bias(embedder, weights, size, bug), config.num_attention_heads
     first_layer = weights.layers[0]
-    for layer in weights.layers:
-        y = norm(x, layer.attention_norm) if arithmetic.norm_first else x
+    bare = config.local_layers and bug != "norm in layer 0"  # ModernBERT's first layer
+    for number, layer in enumerate(weights.layers):
+        window, base = _kind(config, number, bug)
+        has_norm = arithmetic.norm_first and not (bare and layer is first_layer)
+        y = norm(x, layer.attention_norm) if has_norm else x
         q, k, v = (
             dense(y, by).reshape(size, heads, -1) for by in (layer.query, layer.key, layer.value)
         )
-        if arithmetic.rotary_base is not None and bug != "no rotation":
-            q, k = (_turned(y, arithmetic.rotary_base, bug) for y in (q, k))
+        if base is not None and bug != "no rotation":
+            scale = 1 if "scaling" in bug else arithmetic.rotary_scale
+            if bug == "no scaling at all":
+                base = base / arithmetic.rotary_scale ** (config.head_size / 2)
+            q, k = (_turned(y, base, scale, bug) for y in (q, k))
         scores = np.einsum("iad,jad->aij", q, k)
         if arithmetic.scaled_scores != (bug == "scale"):
             scores /= math.sqrt(q.shape[-1])
         if layer is first_layer or bug != "table of layer 0":
             scores = scores + bias
+        for i in range(size if window is not None else 0):
+            scores[:, i, : max(0, i - window)] = scores[:, i, i + window + 1 :] = -np.inf
         e = np.exp(scores - scores.max(-1, keepdims=True))
         context = np.einsum("aij,jad->iad", e / e.sum(-1, keepdims=True), v).reshape(size, -1)
         x = x + dense(context, layer.attention_output)
@@ -147,6 +170,8 @@ def _text(embedder, weights, ids, bug):
         x = norm(x, weights.final_norm)
     if bug == "without ends":
         return x[1:-1].mean(0)
+    if embedder.sentence_config.pooling.modes == ("cls",):
+        return x[0]
     if embedder.sentence_config.pooling.modes == ("weightedmean",) and bug != "mean":
         places = np.arange(1, size + 1)
         return (x * places[:, None]).sum(0) / places.sum()

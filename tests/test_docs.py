@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from models.byte_level import EMBEDDERS, RERANKERS
+from models.byte_level import EMBEDDERS, MODERNBERT, MODERNBERT_RERANKERS, RERANKERS
 from models.published import CROSS_ENCODERS, MULTILINGUAL, MULTILINGUAL_RERANKERS, PUBLISHED
 from places import ROOT
 
@@ -116,6 +116,17 @@ def test_each_model_with_robertas_tokenizer_has_its_row_and_the_row_its_test():
     names = [m.name for m in (*EMBEDDERS, *RERANKERS) if "/" in m.name]
     names = [name.removeprefix("sentence-transformers/") for name in names]
     assert sorted(rows) == sorted((name, name.rpartition("/")[2]) for name in names)
+
+
+def test_each_modernbert_has_its_row_and_the_row_its_test():
+    rows = re.findall(
+        r"^\| (\S+) \|.*\[`-k (\S+)`\]\(\.\./tests/test_modernbert\.py\) \|$",
+        PAGES["docs/models.md"],
+        re.MULTILINE,
+    )
+    names = [m.name for m in (*MODERNBERT, *MODERNBERT_RERANKERS) if "/" in m.name]
+    assert [name for _, name in rows] == [name.rpartition("/")[2] for name in names]
+    assert all(name.endswith(row) for (row, _), name in zip(rows, names, strict=True))
 
 
 def test_the_readmes_table_of_speed_is_a_part_of_the_longer_one():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from golden import EMBEDDING_TOLERANCE, HIDDEN_TOLERANCE, Golden
 from models.build import build
 from models.published import CROSS_ENCODERS, FORMS, MULTILINGUAL, PUBLISHED, SEARCH
 from models.unigram import words_of
-from places import DATA
+from places import DATA, ROOT
 
 from gtenp import Embedder
 from gtenp.engine.batch import pack
@@ -85,7 +86,7 @@ def test_what_marks_each_published_model_is_understood(name, embedder):
         assert embedder.prompts["passage"] == "passage: "
     elif name.startswith("snowflake"):
         assert (modes, heads) == (("cls",), ["normalize"])
-        assert embedder.prompts == {"query": "query: " if name.endswith("l-v2.0") else SEARCH}
+        assert embedder.prompts == {"query": "query: " if name.endswith("-v2.0") else SEARCH}
     elif name.startswith("mxbai"):
         assert (modes, heads) == (("cls",), [])
         assert embedder.prompts == {"query": SEARCH, "passage": ""}
@@ -97,6 +98,10 @@ def test_what_marks_each_published_model_is_understood(name, embedder):
         assert (modes, heads, embedder.similarity_fn_name) == (("cls",), [], "dot")
     elif name.startswith(("paraphrase", "contriever")):
         assert (modes, heads) == (("mean",), [])
+    elif name in ("gte-base-en-v1.5", "gte-large-en-v1.5"):
+        assert (modes, heads, embedder.max_seq_length) == (("cls",), [], 8192)
+    elif name == "gte-multilingual-base":
+        assert (modes, heads, embedder.max_seq_length) == (("cls",), ["normalize"], 8192)
     elif name.startswith("nomic"):
         assert (modes, heads) == (("mean",), [])
         assert embedder.prompts["query"] == "search_query: "
@@ -110,6 +115,21 @@ def test_what_marks_each_published_model_is_understood(name, embedder):
         assert (modes, heads) == (("mean",), ["dense 48 → 24, Tanh"])
     else:
         assert (modes, heads) == (("mean",), ["normalize"])
+
+
+def test_the_recipe_for_vectors_cut_short_is_that_of_nomics_card(tmp_path):
+    page = (ROOT / "docs/models.md").read_text(encoding="utf-8")
+    recipe = {"np": np}
+    exec(re.search(r"^def matryoshka.*?(?=\n\n)", page, re.DOTALL | re.MULTILINE)[0], recipe)
+    name = "nomic-embed-text-v1.5"
+    embedder = Embedder(build(MODELS[name], tmp_path, WORDS))
+    expected = PLAIN.arrays[f"{name}.matryoshka"]
+    size = expected.shape[1]
+    vectors = embedder.encode(PLAIN.facts["texts"], truncate="silent")
+    assert apart(recipe["matryoshka"](vectors, size), expected) <= EMBEDDING_TOLERANCE
+    # truncate_dim alone is not that, as it is not in sentence-transformers.
+    options = {"truncate_dim": size, "normalize_embeddings": True, "truncate": "silent"}
+    assert apart(embedder.encode(PLAIN.facts["texts"], **options), expected) > 1e-3
 
 
 # ── XLM-R's tokenizer ────────────────────────────────────────────────────────────────────────────

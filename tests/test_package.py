@@ -22,7 +22,8 @@ FLOORS: dict[str, list[str]] = {
         "names", "config", "sentence_config", "contents", "model_cache", "folders",
         "package_index", "hub", "checkpoint", "pickled", "cross_encoder_config",
         "families.bert", "families.roberta", "families.distilbert", "families.mpnet",
-        "families.t5", "families.bloom", "families.nomic_bert", "families", "model",
+        "families.t5", "families.bloom", "families.nomic_bert", "families.modernbert",
+        "families.gte", "families", "model",
     ],
     "tokenizer": [
         "unicode_tables", "characters", "memory", "added_tokens", "template", "normalizer",

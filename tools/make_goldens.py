@@ -11,6 +11,8 @@ Each file is a .safetensors whose metadata says which versions made it, from whi
                          the folders of tests/models, by sentence-transformers
   multilingual.safetensors
                          those of them with XLM-R's tokenizer, which wants sentencepiece installed
+  byte-level.safetensors, modernbert.safetensors
+                         those with BPE over bytes: vectors, scores, tokens
   sgpt.safetensors       a decoder with BLOOM's layers and tokenizer, and brackets around texts
   calls.safetensors      all-MiniLM-L6-v2: further methods of transformers' tokenizer and model
   pickled.safetensors    what torch.save wrote to pickled.bin: each dtype, and views of all kinds
@@ -30,7 +32,7 @@ import re
 import sys
 import tempfile
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -49,6 +51,8 @@ from transformers import (
     BertModel,
 )
 from transformers.models.bloom import modeling_bloom
+from transformers.models.gte import modeling_gte
+from transformers.models.modernbert import modeling_modernbert
 from transformers.models.nomic_bert import modeling_nomic_bert
 from transformers.models.t5 import modeling_t5
 
@@ -59,10 +63,14 @@ sys.path.insert(0, str(ROOT / "tests"))
 from models.build import build  # noqa: E402
 from models.byte_level import (  # noqa: E402
     EMBEDDERS,
+    MODERNBERT,
+    MODERNBERT_RERANKERS,
     RERANKERS,
     build_byte_level,
+    build_modernbert,
     build_sgpt,
 )
+from models.byte_level import words_of as byte_level_words  # noqa: E402
 from models.families import FAMILIES, has_classifier, write_family  # noqa: E402
 from models.published import (  # noqa: E402
     CROSS_ENCODERS,
@@ -124,6 +132,7 @@ def load_model(folder: Path, dtype: torch.dtype) -> BertModel:
 
 def load_encoder(folder: Path, dtype: torch.dtype) -> Any:
     """The encoder of any family, without a head, in eager attention."""
+    for_transformers(folder)
     options = {"dtype": torch.float32, "attn_implementation": "eager"}
     names = json.loads((folder / "config.json").read_text()).get("architectures") or []
     # T5's own, for the other has a decoder too.
@@ -212,7 +221,28 @@ MODEL_TEXTS = [
 ]
 
 
+def for_transformers(folder: Path) -> None:
+    """Rewrite GTE's config.json, which brings its own code, as transformers' own folders have it:
+    there NTK's scaling of the angles is a linear one of another base.
+    """
+    path = folder / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    if config["model_type"] not in ("gte", "new") or "auto_map" not in config:
+        return
+    theta, factor = config.pop("rope_theta"), config.pop("rope_scaling")["factor"]
+    head_size = config["hidden_size"] // config["num_attention_heads"]
+    config["rope_parameters"] = {
+        "rope_type": "linear",
+        "rope_theta": float(theta * factor),
+        "factor": factor ** (2 / head_size),
+    }
+    del config["auto_map"]
+    names = [name.replace("New", "Gte") for name in config["architectures"]]
+    path.write_text(json.dumps({**config, "architectures": names, "model_type": "gte"}))
+
+
 def sentence_model(folder: Path, dtype: torch.dtype | None) -> SentenceTransformer:
+    for_transformers(folder)
     options = {} if dtype is None else {"dtype": dtype}
     return SentenceTransformer(
         str(folder), device="cpu", model_kwargs=options, local_files_only=True
@@ -220,6 +250,7 @@ def sentence_model(folder: Path, dtype: torch.dtype | None) -> SentenceTransform
 
 
 def cross_encoder(folder: Path) -> CrossEncoder:
+    for_transformers(folder)
     return CrossEncoder(str(folder), device="cpu", model_kwargs={"dtype": torch.float32})
 
 
@@ -257,7 +288,19 @@ def make_models() -> None:
             folder = build(readable(model), Path(temporary), tiny_vocabulary())
             for task, embeddings in sentence_embeddings(model, folder, MODEL_TEXTS).items():
                 arrays[f"{folder.name}.{task}"] = embeddings
+            if folder.name == MATRYOSHKA:
+                arrays[f"{folder.name}.matryoshka"] = matryoshka(arrays[f"{folder.name}.encode"])
     write("models", arrays, texts=MODEL_TEXTS)
+
+
+MATRYOSHKA = "nomic-embed-text-v1.5"
+
+
+def matryoshka(embeddings: np.ndarray) -> np.ndarray:
+    """The first half of each vector as that model's card makes it: [n, H] -> [n, H / 2]."""
+    width = embeddings.shape[1]
+    normed = torch.nn.functional.layer_norm(torch.from_numpy(embeddings), (width,))
+    return torch.nn.functional.normalize(normed[:, : width // 2], p=2, dim=1).numpy()
 
 
 # Texts and pairs whose tokens are asked whence they come: tokenizer(*texts, **options).
@@ -405,8 +448,9 @@ ROBERTAS = ("camembert", "mpnet", "roberta", "xlm-roberta")
 
 @contextlib.contextmanager
 def in_float64() -> Iterator[None]:
-    """T5's norm, BLOOM's slopes, softmax and GELU, NomicBERT's sines in the dtype of what they are
-    given: the code computes them in float32, and with a constant of 8 digits, whatever the model's.
+    """T5's norm, BLOOM's slopes, softmax and GELU, all rotary sines, ModernBERT's turns and softmax
+    in the dtype of what they are given: the code computes them in float32, and with a constant of
+    8 digits, whatever the model's.
     """
     t5, bloom = modeling_t5.T5LayerNorm, modeling_bloom
 
@@ -433,6 +477,23 @@ def in_float64() -> Iterator[None]:
         angles = torch.cat((angles, angles), dim=-1)
         return angles.cos(), angles.sin()
 
+    def turns_of(
+        self, x: torch.Tensor, position_ids: torch.Tensor, layer_type: str
+    ) -> tuple[torch.Tensor, ...]:
+        frequencies = types.SimpleNamespace(inv_freq=getattr(self, f"{layer_type}_inv_freq"))
+        return turns(frequencies, x, position_ids)
+
+    def turned(q, k, cos, sin, unsqueeze_dim: int = 1) -> tuple[torch.Tensor, ...]:
+        cos, sin = cos.unsqueeze(unsqueeze_dim), sin.unsqueeze(unsqueeze_dim)
+        half = modeling_modernbert.rotate_half
+        return q * cos + half(q) * sin, k * cos + half(k) * sin
+
+    def attend(_, query, key, value, mask, scaling, **__) -> tuple[torch.Tensor, ...]:
+        scores = query @ key.transpose(2, 3) * scaling
+        weights = torch.softmax(scores if mask is None else scores + mask, dim=-1)
+        return (weights @ value).transpose(1, 2).contiguous(), weights
+
+    modern = modeling_modernbert
     functional = types.SimpleNamespace(**{**vars(bloom.F), "softmax": softmax})
     with (
         mock.patch.object(t5, "forward", norm),
@@ -440,6 +501,10 @@ def in_float64() -> Iterator[None]:
         mock.patch.object(bloom, "F", functional),
         mock.patch.object(bloom, "bloom_gelu_forward", gelu),
         mock.patch.object(modeling_nomic_bert.NomicBertRotaryEmbedding, "forward", turns),
+        mock.patch.object(modeling_gte.GteRotaryEmbedding, "forward", turns),
+        mock.patch.object(modern.ModernBertRotaryEmbedding, "forward", turns_of),
+        mock.patch.object(modern, "apply_rotary_pos_emb", turned),
+        mock.patch.object(modern, "eager_attention_forward", attend),
     ):
         yield
 
@@ -451,8 +516,9 @@ def make_families() -> None:
     for name, config in FAMILIES.items():
         with tempfile.TemporaryDirectory() as temporary:
             folder = write_family(Path(temporary), config)
+            for_transformers(folder)
             options = {"dtype": torch.float32, "attn_implementation": "eager"}
-            (architecture,) = config["architectures"]
+            (architecture,) = json.loads((folder / "config.json").read_text())["architectures"]
             model = getattr(transformers, architecture).from_pretrained(folder, **options).eval()
             rows = family_ids(np.random.default_rng(7), config)
             classifies = has_classifier(config)
@@ -465,7 +531,8 @@ def make_families() -> None:
                     arrays[f"{name}.logits.{number}"] = model(ids).logits[0].numpy()
             model.to(torch.float64)
             # The longest one where its distances count: there the table is read to its end.
-            ids = torch.tensor([rows[3] if classifies and name != "mpnet" else rows[4]])
+            whole = not classifies or config["model_type"] in ("mpnet", "modernbert")
+            ids = torch.tensor([rows[4] if whole else rows[3]])
             with in_float64():
                 arrays[f"{name}.hidden_states_float64"] = encoder(ids)[0][0].numpy()
                 if classifies:
@@ -535,7 +602,7 @@ def embedding_of_the_longest(model: SentenceTransformer, config: Any) -> np.ndar
     """The vector of a text of as many tokens as there are positions, and that of one token more,
     which is cut and so the same.
     """
-    first = 0 if config.model_type == "bert" else config.pad_token_id + 1
+    first = 0 if config.model_type in ("bert", "gte") else config.pad_token_id + 1
     model.max_seq_length = most = config.max_position_embeddings - first
     texts = [words_of(most), words_of(most + 1)]
     assert [len(ids) for ids in model.tokenizer(texts)["input_ids"]] == [most, most + 1]
@@ -549,18 +616,40 @@ BYTE_LEVEL_TEXTS = [
     *MODEL_TEXTS,
     " the Capital  of\tChina<mask> is <s>Beijing</s>\n\n it's 12 '34' 😀é",
 ]
+# With tokens of its own in the text, runs of spaces, a character in two parts.
+MODERNBERT_TEXTS = [
+    *MODEL_TEXTS,
+    " the Capital  of\tChina[MASK] is [CLS]Beijing|||IP_ADDRESS|||\n\n    it's e\u0301 😀[unused1]",
+]
 
 
 def make_byte_level() -> None:
-    """Embedders, rerankers and, the same of all, the tokenizer of RoBERTa's kind."""
-    pairs = [(first, second) for first in BYTE_LEVEL_TEXTS for second in BYTE_LEVEL_TEXTS]
+    """Embedders, rerankers and the one tokenizer of all: of RoBERTa's kind, and of ModernBERT's."""
+    arrays, tokenized = byte_level(EMBEDDERS, RERANKERS, build_byte_level, BYTE_LEVEL_TEXTS)
+    write("byte-level", arrays, texts=BYTE_LEVEL_TEXTS, tokenized=tokenized)
+    models = (MODERNBERT, MODERNBERT_RERANKERS)
+    arrays, tokenized = byte_level(*models, build_modernbert, MODERNBERT_TEXTS)
+    with tempfile.TemporaryDirectory() as temporary:
+        theirs = sentence_model(build_modernbert(MODERNBERT[0], Path(temporary)), torch.float32)
+        arrays["longest"] = theirs.encode(byte_level_words(8192))
+    write("modernbert", arrays, texts=MODERNBERT_TEXTS, tokenized=tokenized)
+
+
+def byte_level(
+    embedders: list[Model],
+    rerankers: list[Model],
+    build_one: Callable[[Model, Path], Path],
+    texts: list[str],
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """What their folders give, and the tokens that all of them make of the texts."""
+    pairs = [(first, second) for first in texts for second in texts]
     arrays: dict[str, np.ndarray] = {}
     tokenized: dict[str, Any] = {}
-    for model in (*EMBEDDERS, *RERANKERS):
+    for model in (*embedders, *rerankers):
         with tempfile.TemporaryDirectory() as temporary:
-            folder = build_byte_level(model, Path(temporary))
-            if model in EMBEDDERS:
-                found = sentence_embeddings(model, folder, BYTE_LEVEL_TEXTS)
+            folder = build_one(model, Path(temporary))
+            if model in embedders:
+                found = sentence_embeddings(model, folder, texts)
                 arrays[f"{folder.name}.encode"] = found["encode"]
             else:
                 options = {"dtype": torch.float32}
@@ -568,18 +657,18 @@ def make_byte_level() -> None:
                 arrays[f"{folder.name}.scores"] = theirs.predict(pairs)
             tokenizer = AutoTokenizer.from_pretrained(folder)
         options = {"truncation": True, "padding": True, "max_length": 24}
-        whole = tokenizer(BYTE_LEVEL_TEXTS, return_offsets_mapping=True)
+        whole = tokenizer(texts, return_offsets_mapping=True)
         found = {
-            "texts": dict(tokenizer(BYTE_LEVEL_TEXTS, truncation=True)),
+            "texts": dict(tokenizer(texts, truncation=True)),
             "pairs": dict(tokenizer(*map(list, zip(*pairs, strict=True)), **options)),
             "offsets": whole["offset_mapping"],
-            "word_ids": [whole.word_ids(row) for row in range(len(BYTE_LEVEL_TEXTS))],
+            "word_ids": [whole.word_ids(row) for row in range(len(texts))],
             "decoded": tokenizer.batch_decode(whole["input_ids"]),
         }
         if tokenized not in ({}, found):
             raise SystemExit(f"{model.name} has another tokenizer than the models before it")
         tokenized = found
-    write("byte-level", arrays, texts=BYTE_LEVEL_TEXTS, tokenized=tokenized)
+    return arrays, tokenized
 
 
 @torch.no_grad()

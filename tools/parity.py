@@ -48,7 +48,14 @@ from make_goldens import (  # noqa: E402
     views,
 )
 from models.build import build  # noqa: E402
-from models.byte_level import EMBEDDERS, RERANKERS, build_byte_level  # noqa: E402
+from models.byte_level import (  # noqa: E402
+    EMBEDDERS,
+    MODERNBERT,
+    MODERNBERT_RERANKERS,
+    RERANKERS,
+    build_byte_level,
+    build_modernbert,
+)
 from models.families import FAMILIES, write_family  # noqa: E402
 from models.published import (  # noqa: E402
     CROSS_ENCODERS,
@@ -56,6 +63,7 @@ from models.published import (  # noqa: E402
     MULTILINGUAL,
     MULTILINGUAL_RERANKERS,
     PUBLISHED,
+    Model,
 )
 from models.unigram import words_of  # noqa: E402
 from random_model import GTE_SMALL, write_model, write_sentence_files  # noqa: E402
@@ -150,17 +158,23 @@ def relative(found: np.ndarray, expected: np.ndarray) -> float:
     return float(np.abs(found - expected).max() / max(1, np.abs(expected).max()))
 
 
+def build_any(model: Model, parent: Path) -> Path:
+    """The model's folder, with its own kind of tokenizer."""
+    if model in (*EMBEDDERS, *RERANKERS):
+        return build_byte_level(model, parent)
+    if model in (*MODERNBERT, *MODERNBERT_RERANKERS):
+        return build_modernbert(model, parent)
+    return build(readable(model), parent, tiny_vocabulary())
+
+
 def compare_folders(texts: list[str]) -> bool:
     """Print a line for each folder of tests/models; True where every tolerance holds."""
     print(f"\nfolders of tests/models: {len(texts)} texts, three ways to encode")
     print("                                         as built       saved")
     worst = 0.0
-    for model in (*PUBLISHED, *FORMS, *MULTILINGUAL, *EMBEDDERS):
+    for model in (*PUBLISHED, *FORMS, *MULTILINGUAL, *EMBEDDERS, *MODERNBERT):
         with tempfile.TemporaryDirectory() as temporary:
-            if model in EMBEDDERS:
-                folder = build_byte_level(model, Path(temporary))
-            else:
-                folder = build(readable(model), Path(temporary), tiny_vocabulary())
+            folder = build_any(model, Path(temporary))
             embedder = Embedder(folder)
             embedder.save_pretrained(Path(temporary, "saved"))
             theirs = sentence_embeddings(model, folder, texts)
@@ -182,12 +196,10 @@ def compare_cross_encoders(texts: list[str]) -> bool:
     pairs = [(first, second) for first in texts[::4] for second in texts]
     print(f"\ncross-encoders: {len(pairs)} pairs                   logits      scores")
     worst = 0.0
-    for model in (*CROSS_ENCODERS, *MULTILINGUAL_RERANKERS, *RERANKERS):
+    rerankers = (*CROSS_ENCODERS, *MULTILINGUAL_RERANKERS, *RERANKERS, *MODERNBERT_RERANKERS)
+    for model in rerankers:
         with tempfile.TemporaryDirectory() as temporary:
-            if model in RERANKERS:
-                folder = build_byte_level(model, Path(temporary))
-            else:
-                folder = build(model, Path(temporary), tiny_vocabulary())
+            folder = build_any(model, Path(temporary))
             ours, theirs = CrossEncoder(folder), cross_encoder(folder)
             longest = [(texts[0], words_of(ours.max_seq_length + 9))]  # no others padded to it
             differences = [

@@ -152,6 +152,12 @@ def _show_layers(text: Explanation) -> None:
             )
         )
     click.echo("  norm: a state's mean length; kept: its cosine with what the layer was given")
+    windows = {str(n): layer.window for n, layer in enumerate(text.layers) if layer.window}
+    if windows:
+        click.echo(
+            f"  layers {', '.join(windows)} are local: a token looks at "
+            f"{max(windows.values())} to either side"
+        )
 
 
 # ── Two texts ────────────────────────────────────────────────────────────────────────────────────

@@ -116,13 +116,25 @@ def _positions(config: BertConfig) -> str:
     if arithmetic.position_table:
         ways.append(f"a table for {config.max_tokens} tokens")
     if arithmetic.rotary_base is not None:
-        ways.append(f"rotary, base {arithmetic.rotary_base:g}, {config.max_tokens} tokens")
+        scaled = arithmetic.rotary_scale != 1
+        ways.append(
+            f"rotary, base {arithmetic.rotary_base:g}, "
+            + (f"angles divided by {arithmetic.rotary_scale:.4g}, " if scaled else "")
+            + f"{config.max_tokens} tokens"
+        )
     if arithmetic.score_bias == "buckets":
         ways.append("a number added to each score, by distance")
     if arithmetic.score_bias == "alibi":
         ways.append("scores fall with the distance (ALiBi)")
     if arithmetic.causal:
         ways.append("tokens look back alone")
+    if config.local_layers:
+        local = config.layer_arithmetics[config.local_layers[0]]
+        count = f"{len(config.local_layers)} of {config.num_hidden_layers} layers"
+        ways.append(
+            f"{count} are local: a token looks at {local.window} to either side"
+            + (f", rotary base {local.rotary_base:g}" if local.rotary_base is not None else "")
+        )
     return "; ".join(ways)
 
 
@@ -130,10 +142,12 @@ def _of_scores(encoder: CrossEncoder) -> dict[str, Any]:
     """What a cross-encoder makes of it."""
     classifier = encoder.classifier
     labels, hidden = classifier.output.weight.shape
+    first = encoder.pooling.modes == ("cls",)
     return {
         "classifier": [
-            "the first token's state",
+            "the first token's state" if first else "the mean of all tokens",
             f"dense {hidden} → {hidden}, {classifier.activation}",
+            *(["layer norm"] if classifier.norm is not None else []),
             f"dense {hidden} → {labels}",
         ],
         "scores": "the logits" if encoder.activation == "Identity" else encoder.activation,

@@ -21,6 +21,10 @@ NumPy 2.4). What is for AVX-512 was measured on such a CPU.
 Query, key and value are one product because that is simpler, and 1/√D is folded into the query's
 weights, with log2(e) where the base is 2.
 
+In a local layer, two of three in ModernBERT, queries go in blocks as wide as the window to one
+side, and a block sees itself and its two neighbours: so the time grows with the length, not with
+its square. A third of these scores is masked.
+
 Where OpenBLAS has kernels for small products, as for AVX-512, weights are stored in blocks of
 columns, each so wide that 8 rows of it are small: their product is 2.5 times as fast. The wider
 the blocks, the faster are many rows, which are packed anew for each: of 128 and 64 columns in the
@@ -181,10 +185,21 @@ class _RmsNorm:
 
 
 @dataclass(frozen=True)
+class _Places:
+    """How the tokens' places enter a layer's attention."""
+
+    rotary: Rotary | None
+    score_bias: ScoreBias | None
+    window: int | None  # how far a token looks to either side; None: everywhere
+
+
+@dataclass(frozen=True)
 class _Layer:
+    places: _Places
+    input_norm: _Norm | _RmsNorm | None  # before the attention, where norms come first
     query_key_value: _Dense | _DenseInPlace  # [H, 3·A·D]
     attention_output: _Dense | _DenseInPlace  # [A·D, H]
-    attention_norm: _Norm | _RmsNorm
+    attention_norm: _Norm | _RmsNorm  # behind it, where they don't
     intermediate: _Dense | _DenseInPlace  # [H, F]
     up: _Dense | _DenseInPlace | None  # [H, F]
     output: _Dense | _DenseInPlace  # [F, H]
@@ -232,14 +247,9 @@ class Encoder:
         if config.arithmetic.embeddings_norm:
             self._embeddings_norm = _norm(weights.embeddings_norm, config)
         self._activate_ = kernels.ACTIVATIONS[config.hidden_act]
-        self._norm_first = config.arithmetic.norm_first
-        self._finish_layer_ = self._norms_before_ if self._norm_first else self._norms_after_
-        self._rotary = None
-        if config.arithmetic.rotary_base is not None:
-            self._rotary = Rotary(config.arithmetic.rotary_base, config.head_size)
-        self._score_bias = None
-        if config.arithmetic.score_bias or config.arithmetic.causal:
-            self._score_bias = ScoreBias(weights, config)
+        self._finish_layer_ = self._norms_after_
+        if config.arithmetic.norm_first:
+            self._finish_layer_ = self._norms_before_
         self._layers = _layers(weights, config)
 
     def forward(self, batch: PackedBatch, threads: int = 1, wanted: Int | None = None) -> Float32:
@@ -315,11 +325,11 @@ class Encoder:
             for tile in tiles:
                 states = self._attention_input(x[tile], layer, workspace)
                 layer.query_key_value(states, out=query_key_value[tile])
-                if self._rotary is not None:
+                if layer.places.rotary is not None:
                     queries_and_keys = self._heads(query_key_value[tile], 2)
-                    self._rotary.turn_(queries_and_keys, batch.position_ids[tile])
+                    layer.places.rotary.turn_(queries_and_keys, batch.position_ids[tile])
             wait()
-            self._attend(query_key_value, rows, batch.cu_seqlens, context)
+            self._attend(query_key_value, rows, batch.cu_seqlens, layer.places, context)
             for tile in tiles:
                 self._finish_layer_(x[tile], context[tile], layer, workspace)
             yield
@@ -343,17 +353,17 @@ class Encoder:
         for tile in tiles:
             inputs = self._attention_input(x[tile], layer, workspace)
             key_value(inputs, out=query_key_value[tile, width:])
-            if self._rotary is not None:
+            if layer.places.rotary is not None:
                 keys = self._heads(query_key_value[tile, width:], 1)
-                self._rotary.turn_(keys, batch.position_ids[tile])
+                layer.places.rotary.turn_(keys, batch.position_ids[tile])
         wait()
         own = wanted[(wanted >= rows.start) & (wanted < rows.stop)]
         states = x[own]
         query = workspace.array("last query", len(states), width)
         inputs = self._attention_input(states, layer, workspace)
         layer.query_key_value.columns(0, width)(inputs, out=query)
-        if self._rotary is not None:
-            self._rotary.turn_(self._heads(query, 1), batch.position_ids[own])
+        if layer.places.rotary is not None:
+            layer.places.rotary.turn_(self._heads(query, 1), batch.position_ids[own])
         context = workspace.array("last context", len(states), width)
         heads, size = self._config.num_attention_heads, self._config.head_size
         done = 0
@@ -368,9 +378,9 @@ class Encoder:
                 .transpose(2, 0, 3, 1, 4)
             )
             bias = None
-            if self._score_bias is not None:
-                places = (own[some] - start) % length
-                bias = self._score_bias(length)[:, places].swapaxes(0, 1)[:, :, None]
+            if layer.places.score_bias is not None:
+                looking = (own[some] - start) % length
+                bias = layer.places.score_bias(length)[:, looking].swapaxes(0, 1)[:, :, None]
             kernels.attend(q, key.swapaxes(-1, -2), value, out, bias)
             done += count
         for first in range(0, len(own), _TILE):
@@ -384,7 +394,12 @@ class Encoder:
         return x[:, : heads * size].reshape(len(x), heads, size)
 
     def _attend(
-        self, query_key_value: Float32, rows: range, cu_seqlens: Int, context: Float32
+        self,
+        query_key_value: Float32,
+        rows: range,
+        cu_seqlens: Int,
+        places: _Places,
+        context: Float32,
     ) -> None:
         """Attention within each sequence, for some rows' queries: [T, 3·A·D] -> [T, A·D]."""
         heads, size = self._config.num_attention_heads, self._config.head_size
@@ -400,22 +415,32 @@ class Encoder:
             if _small_kernels():
                 key = np.ascontiguousarray(key)
             out = context[texts].reshape(count, length, heads, size).transpose(0, 2, 1, 3)
-            bias = self._score_bias(length) if self._score_bias is not None else None
-            slab, together = self._slab(length)
+            bias = places.score_bias(length) if places.score_bias is not None else None
+            window = places.window
+            slab, together = self._slab(length, window)
             first, last = max(rows.start - start, 0), min(rows.stop - start, length)
             for i, h in itertools.product(range(first, last, slab), range(0, heads, together)):
                 a, q = slice(h, h + together), slice(i, min(i + slab, last))
-                own = bias[a, q] if bias is not None else None
-                kernels.attend(query[:, a, q], key[:, a], value[:, a], out[:, a, q], own)
+                k = slice(None)  # the keys that these queries look at
+                if window is not None:
+                    k = slice(max(0, i - window), q.stop + window)
+                own = bias[a, q, k] if bias is not None else None
+                kernels.attend(query[:, a, q], key[:, a, :, k], value[:, a, k], out[:, a, q], own)
 
-    def _slab(self, length: int) -> tuple[int, int]:
-        """How many queries, and of how many heads, attend at once in a text of this length."""
+    def _slab(self, length: int, window: int | None) -> tuple[int, int]:
+        """How many queries, and of how many heads, attend at once in a text of this length.
+
+        Those of a local layer are as many as its window is wide to one side: with what lies in it
+        before and behind them they see three times as many keys, each of them two thirds of these.
+        """
         heads, size = self._config.num_attention_heads, self._config.head_size
-        most = _MAX_SCORES // length
+        queries = length if window is None else min(length, max(8, window))
+        keys = length if window is None else min(length, queries + 2 * window)
+        most = _MAX_SCORES // keys
         if _small_kernels():
-            most = min(most, _SMALL_PRODUCT // (length * size))
-        slab = length if length <= most else max(8, most // 8 * 8)
-        return slab, max(1, min(heads, _MAX_SCORES // (slab * length)))
+            most = min(most, _SMALL_PRODUCT // (keys * size))
+        slab = queries if queries <= most else max(8, most // 8 * 8)
+        return slab, max(1, min(heads, _MAX_SCORES // (slab * keys)))
 
     def _runs(self, cu_seqlens: Int, rows: range, total: int) -> Iterator[tuple[int, int, int]]:
         """The sequences that own any of the rows, in runs of one length that attend together:
@@ -438,11 +463,11 @@ class Encoder:
 
     def _attention_input(self, x: Float32, layer: _Layer, workspace: _Workspace) -> Float32:
         """What queries, keys and values are made of: x itself, or its norm: [rows, H]."""
-        if not self._norm_first:
+        if layer.input_norm is None:
             return x
         normed = workspace.array("normed", *x.shape)
         np.copyto(normed, x)
-        layer.attention_norm.apply_(normed)
+        layer.input_norm.apply_(normed)
         return normed
 
     def _norms_after_(
@@ -504,16 +529,43 @@ def _layers(weights: BertWeights, config: BertConfig) -> list[_Layer]:
     if 4 * count * numbers <= _MOST_LAID_OUT:
         room = np.empty((count, numbers), np.float32)
 
+    configs = [config.of_layer(i) for i in range(count)]
+    kinds = {one.arithmetic: one for one in configs}
+    places = {arithmetic: _places(weights, one) for arithmetic, one in kinds.items()}
+
     def make(i: int) -> None:
+        own = configs[i]
         final_norm = weights.final_norm if i == count - 1 else None
-        layers[i] = _layer(weights.layers[i], config, None if room is None else room[i], final_norm)
+        layers[i] = _layer(
+            weights.layers[i],
+            own,
+            places[own.arithmetic],
+            None if room is None else room[i],
+            final_norm,
+        )
 
     run_each(make, iter(range(count)), min(default_threads(), count))
     return [layers[i] for i in range(count)]
 
 
+def _places(weights: BertWeights, config: BertConfig) -> _Places:
+    """Those of a layer, whose configuration is given."""
+    arithmetic = config.arithmetic
+    rotary = None
+    if arithmetic.rotary_base is not None:
+        rotary = Rotary(arithmetic.rotary_base, config.head_size, arithmetic.rotary_scale)
+    score_bias = None
+    if arithmetic.score_bias or arithmetic.causal or arithmetic.window is not None:
+        score_bias = ScoreBias(weights, config)
+    return _Places(rotary, score_bias, arithmetic.window)
+
+
 def _layer(
-    layer: Layer, config: BertConfig, room: Float32 | None, final_norm: LayerNorm | None
+    layer: Layer,
+    config: BertConfig,
+    places: _Places,
+    room: Float32 | None,
+    final_norm: LayerNorm | None,
 ) -> _Layer:
     """The layer with its matrices laid out in the room: [numbers in all of them]."""
     scale = kernels.EXPONENT_SCALE
@@ -534,10 +586,14 @@ def _layer(
         sizes = [sum(linear.weight.size for linear in linears) for linears in products]
         dense = list(map(_dense, products, np.split(room, np.cumsum(sizes)[:-1])))
     query_key_value, attention_output, intermediate, output, *up = dense
+    norm_first = config.arithmetic.norm_first and config.arithmetic.attention_norm
+    attention_norm = _norm(layer.attention_norm, config)
     return _Layer(
+        places=places,
+        input_norm=attention_norm if norm_first else None,
         query_key_value=query_key_value,
         attention_output=attention_output,
-        attention_norm=_norm(layer.attention_norm, config),
+        attention_norm=attention_norm,
         intermediate=intermediate,
         up=up[0] if up else None,
         output=output,

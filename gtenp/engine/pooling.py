@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from gtenp.engine.batch import Int
     from gtenp.engine.kernels import Float32
-    from gtenp.model_files.checkpoint import LayerNorm, Linear
+    from gtenp.model_files.checkpoint import Classifier, LayerNorm, Linear
 
 
 def pool(
@@ -114,6 +114,15 @@ def layer_norm(embeddings: Float32, weights: LayerNorm) -> Float32:
     y = embeddings.copy()
     kernels.layer_norm_(y, weights.weight, weights.bias, LAYER_NORM_EPS)
     return y
+
+
+def classify(states: Float32, classifier: Classifier, eps: float) -> Float32:
+    """A cross-encoder's logits, of its pooled states: [B, H] -> [B, labels]."""
+    hidden = dense(states, classifier.dense, classifier.activation)
+    norm = classifier.norm
+    if norm is not None:
+        kernels.layer_norm_(hidden, norm.weight, norm.bias, eps)
+    return dense(hidden, classifier.output, "Identity")
 
 
 def normalize(embeddings: Float32) -> Float32:

@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 class Rotary:
     """A model's turns, for texts of any length. Threads may share it."""
 
-    def __init__(self, base: float, head_size: int) -> None:
+    def __init__(self, base: float, head_size: int, scale: float = 1.0) -> None:
         # float32 to the last step, as torch computes angles: exact ones differ by 5e-4 at 8,192
         # tokens, and no model was trained with them.
         exponents = np.arange(0, head_size, 2, dtype=np.float32) / np.float32(head_size)
-        self._frequencies = (1 / np.float32(base) ** exponents).astype(np.float32)
+        frequencies = 1 / np.float32(base) ** exponents / np.float32(scale)
+        self._frequencies = frequencies.astype(np.float32)
         self._table = self._of(512)
 
     def _of(self, length: int) -> Float32:

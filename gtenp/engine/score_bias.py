@@ -2,8 +2,10 @@
 
 Of the [A, S, S] numbers of a text so only [A, 2S - 1] differ, one for each distance j - i from
 1 - S to S - 1. These are kept, and the rest is a view of them: each row begins one number earlier
-than the row above. At 384 tokens and 12 heads, to read the view takes half a millisecond where
-the exponential takes seven; a stored [A, S, S] takes two.
+than the row above. What a token does not look at, behind it or beyond its window, gets -∞.
+
+At 384 tokens and 12 heads, to read the view takes half a millisecond where the exponential takes
+seven; a stored [A, S, S] takes two.
 """
 
 from __future__ import annotations
@@ -56,6 +58,8 @@ class ScoreBias:
         line *= np.float32(kernels.EXPONENT_SCALE)
         if arithmetic.causal:
             line[:, distances > 0] = -np.inf
+        if arithmetic.window is not None:
+            line[:, np.abs(distances) > arithmetic.window] = -np.inf
         return line
 
 

@@ -26,7 +26,13 @@ from gtenp.engine.pooling import normalize, pool
 from gtenp.explain.page import page
 from gtenp.model_files.sentence_config import Dense, LayerNorm, Normalize
 from gtenp.reference import variations
-from gtenp.reference.variations import biased_scores, norm, rotate, score_bias
+from gtenp.reference.variations import (
+    biased_scores,
+    norm,
+    rotate,
+    score_bias,
+    within_window,
+)
 from gtenp.verify.trace import model_of, pairs_of, tokens
 
 if TYPE_CHECKING:
@@ -74,6 +80,7 @@ class LayerSummary:
     kept: float  # the mean cosine of a token's state before and after it
     strongest: Look | None  # between two tokens other than [CLS] and [SEP]
     seconds: float
+    window: int | None  # how far its tokens look to either side; None: everywhere
 
 
 @dataclass(frozen=True)
@@ -165,11 +172,12 @@ def _explain_one(
     engine_seconds = min(_seconds(engine) for _ in range(3))
     summaries = []
     states = trace.hidden_states[:-1]  # what each layer is given
-    for x, layer, steps in zip(states, model.weights.layers, trace.layers, strict=True):
-        others = (trace.score_bias, trace.position_ids)
-        run = partial(variations.run_layer, x, layer, model.config, *others)
-        seconds = _seconds(run)
-        summaries.append(_summary(x, steps, seconds))
+    layers = zip(states, model.weights.layers, trace.layers, strict=True)
+    for number, (x, layer, steps) in enumerate(layers):
+        config = model.config.of_layer(number)
+        others = (config, trace.score_bias, trace.position_ids)
+        seconds = _seconds(partial(variations.run_layer, x, layer, *others))
+        summaries.append(_summary(x, steps, seconds, config.arithmetic.window))
     last, sentence_stages = trace.hidden_states[-1], _final_stages(trace, model)
     if isinstance(embedder, CrossEncoder):
         sentence_stages += _classifier_stages(last, model, embedder)
@@ -182,7 +190,9 @@ def _explain_one(
         tuple(embedder.tokenizer.convert_ids_to_tokens(input_ids.tolist())),
         trace,
         _embedding_stages(model, trace),
-        layer_stages(trace.embeddings, model.weights.layers[0], model.config, trace.score_bias),
+        layer_stages(
+            trace.embeddings, model.weights.layers[0], model.config.of_layer(0), trace.score_bias
+        ),
         tuple(summaries),
         sentence_stages,
         sentence_stages[-1].value[:kept],
@@ -197,10 +207,11 @@ def _seconds(run: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def _summary(x: Array, layer: LayerTrace, seconds: float) -> LayerSummary:
+def _summary(x: Array, layer: LayerTrace, seconds: float, window: int | None) -> LayerSummary:
     kept = (normalize(x) * normalize(layer.output)).sum(axis=-1).mean()
     norm = np.linalg.norm(layer.output, axis=-1).mean()
-    return LayerSummary(float(norm), float(kept), strongest_look(layer.attention), seconds)
+    strongest = strongest_look(layer.attention)
+    return LayerSummary(float(norm), float(kept), strongest, seconds, window)
 
 
 def strongest_look(attention: Array) -> Look | None:
@@ -307,7 +318,7 @@ def layer_stages(
         return y if arithmetic.norm_first else norm(y, weights, config)
 
     looking = x
-    if arithmetic.norm_first:
+    if arithmetic.norm_first and arithmetic.attention_norm:
         looking = add(_norm_stage("attention norm", x, layer.attention_norm, config))
     qkv = add(_stage(
         "query, key, value", "linear, split_heads",
@@ -318,10 +329,10 @@ def layer_stages(
         ),
     ))  # fmt: skip
     if arithmetic.rotary_base is not None:
-        base, places = arithmetic.rotary_base, np.arange(tokens)
+        angles = (np.arange(tokens), arithmetic.rotary_base, arithmetic.rotary_scale)
         turned = add(_stage(
             "rotated", "rotate", "queries and keys, turned by their place", "2 A S D", 0,
-            lambda: np.stack([rotate(part, places, base) for part in qkv[:2]]),
+            lambda: np.stack([rotate(part, *angles) for part in qkv[:2]]),
         ))  # fmt: skip
         qkv = np.concatenate([turned, qkv[2:]])
     query, key, value = qkv
@@ -331,7 +342,9 @@ def layer_stages(
     scores = add(_stage(
         "scores", "attention_scores" if bias is None else "biased_scores",
         f"{formula}, how well each query fits each key", "A S S", look_flops,
-        lambda: biased_scores(query, key, bias, arithmetic.scaled_scores),
+        lambda: within_window(
+            biased_scores(query, key, bias, arithmetic.scaled_scores), arithmetic.window
+        ),
     ))  # fmt: skip
     attention = add(_stage(
         "attention", "softmax", "each row of scores becomes shares that sum to 1",
@@ -400,13 +413,17 @@ def _classifier_stages(
     words = {
         "classifier.dense": ("linear", "one more product", "H", matmul_flops(1, hidden, hidden)),
         "classifier.activation": (classifier.activation.lower(), "of each number", "H", 0),
+        "classifier.norm": ("variations.norm", "to mean 0, variance 1; scaled, shifted", "H", 0),
         "logits": ("linear", "a number for each label", "K", matmul_flops(1, hidden, labels)),
         "scores": ("trace.HEAD_ACTIVATIONS", f"the logits {ends}", "K", 0),
     }
+    first, what = "first token", "of all states the first token's alone"
+    if encoder.pooling.modes == ("mean",):
+        first, what = "mean", "of all tokens' states"
     stages = [
         _stage(
-            "first token", "variations.classify", "of all states the first token's alone", "H", 0,
-            lambda: hidden_states[0],
+            first, "variations.classify", what, "H", 0,
+            lambda: pool(hidden_states, np.array([0, len(hidden_states)]), encoder.pooling)[0],
         )
     ]  # fmt: skip
     for name, head in model.heads:

@@ -182,24 +182,25 @@ class MatrixProducts:
     def __call__(self, lengths: Sequence[int]) -> None:
         """Those of one batch of sequences, whose lengths are given."""
         total = sum(lengths)
-        for layer in self._layers:
+        for number, layer in enumerate(self._layers):
+            window = self._config.of_layer(number).arithmetic.window
             for weight in layer:
                 size_in, size_out = weight.shape
                 x = self._array(f"in {size_in}", total, size_in)
                 np.matmul(x, weight, out=self._array(f"out {size_out}", total, size_out))
             for length, same in groupby(sorted(lengths)):
-                self._attend(len(list(same)), length)
+                keys = length if window is None else min(length, 2 * window + 1)
+                self._attend(len(list(same)), length, keys)
 
-    def _attend(self, count: int, length: int) -> None:
-        """Queries times keys, and scores times values, of sequences of one length."""
+    def _attend(self, count: int, length: int, keys: int) -> None:
+        """Queries times so many keys each, and scores times values, of sequences of one length."""
         heads, size = self._config.num_attention_heads, self._config.head_size
-        most = max(1, _MAX_SCORES // (heads * length * length))  # scores stay in cache
+        most = max(1, _MAX_SCORES // (heads * length * keys))  # scores stay in cache
         for first in range(0, count, most):
             texts = min(most, count - first)
-            query, key, value, context = (
-                self._array(name, texts, heads, length, size) for name in "qkvc"
-            )
-            scores = self._array("scores", texts, heads, length, length)
+            query, context = (self._array(name, texts, heads, length, size) for name in "qc")
+            key, value = (self._array(name, texts, heads, keys, size) for name in "kv")
+            scores = self._array("scores", texts, heads, length, keys)
             np.matmul(query, key.swapaxes(-1, -2), out=scores)
             np.matmul(scores, value, out=context)
 

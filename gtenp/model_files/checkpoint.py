@@ -90,11 +90,14 @@ class BertWeights:
 
 @dataclass(frozen=True)
 class Classifier:
-    """A cross-encoder's head: scores = output(activation(dense(h of the first token)))."""
+    """A cross-encoder's head: scores = output(norm(activation(dense(h of the first token)))), or of
+    the mean of all tokens, as ``classifier_pooling`` says; most have no norm.
+    """
 
     dense: Linear  # [H, H]
     activation: str  # a key of pooling.DENSE_ACTIVATIONS
     output: Linear  # [labels, H]
+    norm: LayerNorm | None = None
 
 
 Weights = TypeVar("Weights", BertWeights, Classifier, Linear, LayerNorm)

@@ -8,7 +8,7 @@ import json
 import os
 import re
 import reprlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -228,6 +228,7 @@ class Arithmetic:
     """Where a family's forward pass is not BERT's. The defaults are BERT's."""
 
     position_table: bool = True  # False: the table is one row of zeros
+    token_types: bool = True  # likewise
     first_position: int = 0  # the row of the position table that a text's first token gets
     # The token that is no part of a text wherever it stands: it is not counted, and gets the row
     # before the first. None: every token is counted.
@@ -237,14 +238,17 @@ class Arithmetic:
     # Whether norms stand before the products, and once more behind the last layer, and not after
     # the sums.
     norm_first: bool = False
+    attention_norm: bool = True  # whether there is one before the attention, where they come first
     # θ, where queries and keys are turned by place · θ^(-2i/D) before they are multiplied.
     rotary_base: float | None = None
+    rotary_scale: float = 1.0  # what these angles are divided by
     scaled_scores: bool = True  # whether q·k is divided by √D
     # What is added to the scores, by how far a key stands from a query: None, "buckets" of learned
     # numbers, or "alibi".
     score_bias: str | None = None
     max_distance: int = 128  # from which on all distances are in one bucket
     causal: bool = False  # whether a token looks at none that comes after it
+    window: int | None = None  # how many tokens to either side a token looks at; None: at all
     gated: bool = False  # whether the feed-forward has a second product that its activation scales
 
 
@@ -267,6 +271,20 @@ class BertConfig:
     stated_head_size: int | None = None  # where it is not hidden_size / num_attention_heads
     relative_attention_num_buckets: int = 32
     arithmetic: Arithmetic = Arithmetic()
+    layer_arithmetics: tuple[Arithmetic, ...] = ()  # of each layer, where they differ
+    classifier_pooling: str = "cls"  # what a cross-encoder reads: the first token, or the "mean"
+
+    def of_layer(self, number: int) -> BertConfig:
+        """The same as one layer sees it: with its own arithmetic."""
+        if not self.layer_arithmetics:
+            return self
+        return replace(self, arithmetic=self.layer_arithmetics[number])
+
+    @property
+    def local_layers(self) -> tuple[int, ...]:
+        """The numbers of those in which a token looks at its neighbours alone."""
+        layers = enumerate(self.layer_arithmetics)
+        return tuple(number for number, one in layers if one.window is not None)
 
     @property
     def head_size(self) -> int:
@@ -292,16 +310,21 @@ ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "swish")
 
 
 def refuse_what_changes_the_arithmetic(
-    found: JsonObject, hidden_act: str = "hidden_act", *, own_code: bool = False
+    found: JsonObject,
+    hidden_act: str = "hidden_act",
+    *,
+    own_code: bool = False,
+    positions: tuple[str, ...] = ("absolute",),
 ) -> None:
     """UnsupportedModelError for a key, common to the families, whose value gtenp does not compute.
 
     A missing key means the first of the supported values to transformers too. ``own_code``: the
-    family's folders name code of their own that says what transformers' says.
+    family's folders name code of their own that says what transformers' says. ``positions``: what
+    the family calls its kind of positions.
     """
     supported_by_key = {
         hidden_act: ACTIVATIONS,
-        "position_embedding_type": ("absolute",),
+        "position_embedding_type": positions,
         "is_decoder": (False,),
         "add_cross_attention": (False,),
     }
@@ -319,6 +342,27 @@ _REFUSED = {
     "quantization_config": "the weights are quantized",
     "pruned_heads": "layers differ in their number of heads",
 }
+
+
+def rotary_base(path: Path, stated: Any, default: float | None) -> float:
+    """θ of the rotary angles, of an object as rope_parameters is or has.
+
+    UnsupportedModelError for angles that are computed otherwise; ModelFileError for what is no
+    such object.
+    """
+    if not isinstance(stated, dict):
+        raise ModelFileError(path, f"rope_parameters is {shown(stated)}; wanted an object")
+    if stated.get("rope_type", stated.get("type", "default")) != "default":
+        raise UnsupportedModelError(
+            path,
+            f"rope_parameters is {shown(stated)}; gtenp knows the type 'default' only; pick "
+            "another model",
+        )
+    base: Any = stated.get("rope_theta")
+    base = default if base is None else base
+    if type(base) not in (int, float) or not 0 < base < 1e38:
+        raise ModelFileError(path, f"rope_theta is {shown(base)}; wanted a positive number")
+    return float(base)
 
 
 def num_labels(found: JsonObject) -> int:

@@ -43,6 +43,10 @@ KNOWN = (
     "sentence-transformers/multi-qa-distilbert-cos-v1",
     "sentence-transformers/all-mpnet-base-v2",
     "nomic-ai/nomic-embed-text-v1.5",
+    "Alibaba-NLP/gte-base-en-v1.5",
+    "Alibaba-NLP/gte-large-en-v1.5",
+    "Alibaba-NLP/gte-modernbert-base",
+    "Alibaba-NLP/gte-multilingual-base",
     "sentence-transformers/sentence-t5-base",
     "sentence-transformers/gtr-t5-base",
     "sentence-transformers/multi-qa-mpnet-base-dot-v1",
@@ -55,11 +59,14 @@ KNOWN = (
     "intfloat/multilingual-e5-large",
     "BAAI/bge-m3",
     "Snowflake/snowflake-arctic-embed-l-v2.0",
+    "Snowflake/snowflake-arctic-embed-m-v2.0",
     "cross-encoder/ms-marco-MiniLM-L6-v2",
     "cross-encoder/ms-marco-MiniLM-L12-v2",
     "cross-encoder/ms-marco-TinyBERT-L2-v2",
     "BAAI/bge-reranker-base",
     "BAAI/bge-reranker-v2-m3",
+    "Alibaba-NLP/gte-multilingual-reranker-base",
+    "Alibaba-NLP/gte-reranker-modernbert-base",
 )
 
 _HUB_ID = re.compile(r"(?!.*(--|\.\.))\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)

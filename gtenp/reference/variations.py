@@ -9,6 +9,8 @@ BERT's, every number is bert.py's to the last bit.
                   the feed-forward gated, in the later ones
     BLOOM         scores that fall with the distance; no token looks ahead; norms first
     NomicBERT     queries and keys turned by their place; the feed-forward gated
+    GTE           the same, and the angles scaled
+    ModernBERT    both; norms first; in two layers of three a token looks at its neighbours alone
 
 Sources: Liu 2019, "RoBERTa" (arXiv:1907.11692); Conneau 2019, "XLM-RoBERTa" (arXiv:1911.02116);
 Sanh 2019, "DistilBERT" (arXiv:1910.01108); Song 2020, "MPNet" (arXiv:2004.09297); Raffel 2019,
@@ -16,8 +18,9 @@ Sanh 2019, "DistilBERT" (arXiv:1910.01108); Song 2020, "MPNet" (arXiv:2004.09297
 Shazeer 2020, "GLU Variants Improve Transformer" (arXiv:2002.05202); Press 2021, "Train Short, Test
 Long" (arXiv:2108.12409); Le Scao 2022, "BLOOM" (arXiv:2211.05100); Xiong 2020, "On Layer
 Normalization in the Transformer Architecture" (arXiv:2002.04745); Su 2021, "RoFormer"
-(arXiv:2104.09864); Nussbaum 2024, "Nomic Embed" (arXiv:2402.01613); Nogueira 2019, "Passage
-Re-ranking with BERT" (arXiv:1901.04085).
+(arXiv:2104.09864); Nussbaum 2024, "Nomic Embed" (arXiv:2402.01613); Beltagy 2020, "Longformer"
+(arXiv:2004.05150); Warner 2024, "ModernBERT" (arXiv:2412.13663); Zhang 2024, "mGTE"
+(arXiv:2407.19669); Nogueira 2019, "Passage Re-ranking with BERT" (arXiv:1901.04085).
 """
 
 from __future__ import annotations
@@ -90,14 +93,15 @@ def norm(x: Array, weights: LayerNorm, config: BertConfig) -> Array:
 # ── Rotary positions ─────────────────────────────────────────────────────────────────────────────
 
 
-def rotate(x: Array, position_ids: Int, base: float) -> Array:
+def rotate(x: Array, position_ids: Int, base: float, scale: float = 1.0) -> Array:
     """Each head's numbers, two at a time, turned as a hand of a clock by the token's place: [A, S,
     D] -> [A, S, D] (Su 2021, section 3.2.2).
 
     Numbers i and i + D/2 are one hand, which turns by place · base^(-2i/D): the first fast, the
     last hardly. A query's product with a key so hangs on how far they stand apart, for both may be
     turned back by the query's place. The paper's hands are neighbours, 2i and 2i + 1; the models
-    were trained with halves. Angles are float32, as in the code that trained them.
+    were trained with halves. GTE divides all angles by a ``scale``, for texts longer than those
+    that it read first. Angles are float32, as in the code that trained them.
 
     >>> quarter = rotate(np.array([[[1.0, 0.0], [1.0, 0.0]]]), np.array([0, 1]), 1.0)
     >>> quarter.round(4).tolist()  # turned by 0 and by 1, whose cosine and sine these are
@@ -105,7 +109,7 @@ def rotate(x: Array, position_ids: Int, base: float) -> Array:
     """
     size = x.shape[-1]
     exponents = np.arange(0, size, 2, dtype=np.float32) / np.float32(size)
-    frequencies = (1 / np.float32(base) ** exponents).astype(np.float32)
+    frequencies = (1 / np.float32(base) ** exponents / np.float32(scale)).astype(np.float32)
     angles = position_ids.astype(np.float32)[:, None] * frequencies
     cos, sin = np.cos(angles.astype(x.dtype)), np.sin(angles.astype(x.dtype))
     first, second = x[..., : size // 2], x[..., size // 2 :]
@@ -210,6 +214,21 @@ def biased_scores(query: Array, key: Array, bias: Array | None, scaled: bool) ->
     return scores if bias is None else scores + bias
 
 
+def within_window(scores: Array, window: int | None) -> Array:
+    """The scores with -∞ where a key is more than ``window`` tokens away from its query, on either
+    side: [A, S, S] -> [A, S, S] (Beltagy 2020, section 3.1). Without a window they stay.
+
+    A layer so sees `2 · window + 1` tokens; what is farther comes by way of the layers below.
+
+    >>> within_window(np.ones((1, 3, 3)), 1).tolist()
+    [[[1.0, 1.0, -inf], [1.0, 1.0, 1.0], [-inf, 1.0, 1.0]]]
+    """
+    if window is None:
+        return scores
+    unseen = np.abs(distances(scores.shape[-1])) > window
+    return np.where(unseen, -np.inf, scores).astype(scores.dtype)
+
+
 # ── One layer, and all of them ───────────────────────────────────────────────────────────────────
 
 
@@ -266,7 +285,8 @@ def run_layer(
     bias: Array | None = None,
     position_ids: Int | None = None,
 ) -> LayerTrace:
-    """bert.run_layer with its switches: [S, H] -> [S, H] and all that lies between.
+    """bert.run_layer with its switches: [S, H] -> [S, H] and all that lies between. ``config`` is
+    as this layer sees it.
 
     Where norms come first (Xiong 2020, figure 1, right), what is added up is never normed:
 
@@ -298,7 +318,9 @@ def run_layer(
     """
     heads, arithmetic = config.num_attention_heads, config.arithmetic
     first = arithmetic.norm_first
-    attention_norm = norm(x, layer.attention_norm, config) if first else None
+    attention_norm = None
+    if first and arithmetic.attention_norm:
+        attention_norm = norm(x, layer.attention_norm, config)
     looking = x if attention_norm is None else attention_norm
     query = bert.split_heads(bert.linear(looking, layer.query), heads)
     key = bert.split_heads(bert.linear(looking, layer.key), heads)
@@ -306,9 +328,11 @@ def run_layer(
     seeking, offering, rotated_query, rotated_key = query, key, None, None
     if arithmetic.rotary_base is not None:
         places = np.arange(len(x)) if position_ids is None else position_ids
-        seeking = rotated_query = rotate(query, places, arithmetic.rotary_base)
-        offering = rotated_key = rotate(key, places, arithmetic.rotary_base)
+        angles = (places, arithmetic.rotary_base, arithmetic.rotary_scale)
+        seeking = rotated_query = rotate(query, *angles)
+        offering = rotated_key = rotate(key, *angles)
     scores = biased_scores(seeking, offering, bias, arithmetic.scaled_scores)
+    scores = within_window(scores, arithmetic.window)
     attention = bert.softmax(scores)
     context = bert.merge_heads(attention @ value)
     attention_dense = bert.linear(context, layer.attention_output)
@@ -352,8 +376,8 @@ def forward(
     if config.arithmetic.embeddings_norm:
         x = norm(embeddings_sum, weights.embeddings_norm, config)
     embeddings, bias, layers = x, score_bias(weights, config, len(input_ids)), []
-    for layer in weights.layers:
-        trace = run_layer(x, layer, config, bias, position_ids_)
+    for number, layer in enumerate(weights.layers):
+        trace = run_layer(x, layer, config.of_layer(number), bias, position_ids_)
         layers.append(trace)
         x = trace.output
     final = weights.final_norm
@@ -372,22 +396,32 @@ def forward(
 # ── A cross-encoder's head ───────────────────────────────────────────────────────────────────────
 
 
-def classify(hidden_states: Array, classifier: Classifier) -> Array:
+def classify(hidden_states: Array, classifier: Classifier, config: BertConfig) -> Array:
     """The scores of a text, or of two read together: [S, H] -> [labels] (Nogueira 2019, section 2).
 
     The first token's state goes through one more product and its activation, then through the
-    scores' own: BERT's pooler (tanh), RoBERTa's head (tanh), DistilBERT's (ReLU).
+    scores' own: BERT's pooler (tanh), RoBERTa's head (tanh), DistilBERT's (ReLU). ModernBERT's
+    (GELU) has a norm between, and may take the mean of all states.
 
     >>> from gtenp.model_files.checkpoint import Classifier, Linear
+    >>> from gtenp.model_files.config import BertConfig
     >>> same, total = Linear(np.eye(2), np.zeros(2)), Linear(np.ones((1, 2)), np.ones(1))
-    >>> classify(np.array([[2.0, -3.0], [9.0, 9.0]]), Classifier(same, "ReLU", total)).tolist()
+    >>> states, config = np.array([[2.0, -3.0], [9.0, 9.0]]), BertConfig(1, 2, 1, 1, 2, 2, 1)
+    >>> classify(states, Classifier(same, "ReLU", total), config).tolist()
     [3.0]
     """
-    hidden = CLASSIFIER_ACTIVATIONS[classifier.activation](
-        bert.linear(hidden_states[:1], classifier.dense)
-    )
+    pooled = hidden_states[:1]
+    if config.classifier_pooling == "mean":
+        pooled = hidden_states.mean(axis=0, keepdims=True)
+    hidden = CLASSIFIER_ACTIVATIONS[classifier.activation](bert.linear(pooled, classifier.dense))
+    if classifier.norm is not None:
+        hidden = norm(hidden, classifier.norm, config)
     scores: Array = bert.linear(hidden, classifier.output)[0]
     return scores
 
 
-CLASSIFIER_ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"Tanh": np.tanh, "ReLU": bert.relu}
+CLASSIFIER_ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "Tanh": np.tanh,
+    "ReLU": bert.relu,
+    "GELU": bert.gelu,
+}

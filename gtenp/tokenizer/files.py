@@ -12,7 +12,7 @@ Who wins where the files disagree, as in transformers:
    alone behind a text; MPNetTokenizer is BERT's with <s> and </s>; RobertaTokenizer, also where
    none is named and the model is a roberta, puts those around too, and takes the vocabulary and the
    merges alone; GPT2Tokenizer takes these and tokenizer.json's template; PreTrainedTokenizerFast
-   and TokenizersBackend take tokenizer.json as it is.
+   and TokenizersBackend take tokenizer.json as it is, and so does a modernbert, whatever it names.
 3. Special tokens' names: ``special_tokens_map.json`` (unless ``tokenizer_config.json`` has
    ``added_tokens_decoder``), ``tokenizer_config.json``, and for BertTokenizer its defaults.
 4. Added tokens: ``added_tokens_decoder``, or where there is none tokenizer.json's and those of
@@ -73,6 +73,7 @@ GPT2_CLASSES = ("GPT2Tokenizer",)
 BPE_CLASSES = ROBERTA_CLASSES + GPT2_CLASSES
 # By the model's type, where no file names a class; else BERT's.
 USUAL_CLASSES = {
+    "gte": XLMR_CLASSES[0],
     "mpnet": MPNET_CLASSES[0],
     "roberta": ROBERTA_CLASSES[0],
     "t5": T5_CLASSES[0],
@@ -83,6 +84,8 @@ USUAL_CLASSES = {
 FILE_CLASSES = (
     *("PreTrainedTokenizer", "TokenizersBackend", "RetriBertTokenizer", "BloomTokenizer"),
 )
+# The types of models whose tokenizer.json is taken so whatever class is named.
+TAKEN_AS_IT_IS = ("modernbert",)
 
 # In the order in which transformers adds them.
 NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
@@ -193,7 +196,9 @@ def read_folder(folder: Path) -> TokenizerSpec:
 def _read_spec(folder: Path) -> TokenizerSpec:
     config_path = folder / "tokenizer_config.json"
     config = _read_object(config_path) if config_path.is_file() else {}
-    name = _class_name(folder, config_path, config)
+    model_path = folder / "config.json"
+    model = _read_object(model_path) if model_path.is_file() else {}
+    name = _class_name(folder, config, model)
     tokenizer_path = folder / "tokenizer.json"
     vocab_path = folder / "vocab.txt"
     pieces_path = folder / (
@@ -292,7 +297,7 @@ def _read_spec(folder: Path) -> TokenizerSpec:
     spec = TokenizerSpec(
         vocab=vocab,
         added_tokens=added,
-        model_max_length=_max_length(folder, config_path, config),
+        model_max_length=_max_length(config_path, config, model),
         **{key: contents[key] for key in BERT_NAMES},
         **{**says, **stated},
     )
@@ -524,17 +529,18 @@ def _refuse(path: Path, part: str, found: object, wanted: str, known: str) -> No
         raise UnsupportedModelError(path, f"its {part} is {found or 'none'}; {known}")
 
 
-def _class_name(folder: Path, config_path: Path, config: dict[str, Any]) -> str:
+def _class_name(folder: Path, config: dict[str, Any], model: dict[str, Any]) -> str:
     """The class that the files name, without "Fast"; where they name none, the model type's.
 
     Raises UnsupportedModelError where it is not known.
     """
-    name, path = config.get("tokenizer_class"), config_path
+    kind = str(model.get("model_type"))
+    if kind in TAKEN_AS_IT_IS:
+        return FILE_CLASSES[0]
+    name, path = config.get("tokenizer_class"), folder / "tokenizer_config.json"
     if not name:
         path = folder / "config.json"
-        model = _read_object(path) if path.is_file() else {}
-        usual = USUAL_CLASSES.get(str(model.get("model_type")), BERT_CLASSES[0])
-        name = model.get("tokenizer_class") or usual
+        name = model.get("tokenizer_class") or USUAL_CLASSES.get(kind, BERT_CLASSES[0])
     name = str(name).removesuffix("Fast")
     if name not in (*DEFAULT_NAMES, *FILE_CLASSES):
         raise UnsupportedModelError(
@@ -655,13 +661,11 @@ def _id(path: Path, ids: dict[str, int], content: str, key: str) -> int:
     return ids[content]
 
 
-def _max_length(folder: Path, config_path: Path, config: dict[str, Any]) -> int:
+def _max_length(config_path: Path, config: dict[str, Any], model: dict[str, Any]) -> int:
     """``model_max_length``, but no more than the model has position embeddings."""
     stated = config.get("model_max_length", config.get("max_len")) or NO_MAX_LENGTH
     if not isinstance(stated, (int, float)):
         raise ModelFileError(config_path, f"model_max_length is {stated!r}, a number was wanted")
-    model_path = folder / "config.json"
-    model = _read_object(model_path) if model_path.is_file() else {}
     positions = model.get("max_position_embeddings")
     return min(int(stated), positions) if isinstance(positions, int) else int(stated)
 

@@ -21,6 +21,7 @@ from gtenp.verify.model_mistakes import (
     embedding_mistakes,
     function_mistakes,
     linear_mistakes,
+    local_mistakes,
     padding_mistakes,
     score_mistakes,
 )
@@ -155,6 +156,7 @@ class _Search:
             embedding_mistakes(case),
             function_mistakes(case),
             score_mistakes(case),
+            local_mistakes(case),
             half_mistakes() if everywhere else (),
             linear_mistakes(case, layer),
             int8_mistakes() if everywhere else (),

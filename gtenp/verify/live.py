@@ -13,6 +13,7 @@ import numpy as np
 
 from gtenp.cross_encoder import CrossEncoder
 from gtenp.engine.batch import pack
+from gtenp.engine.pooling import classify, pool
 from gtenp.errors import InputError, MissingPackageError
 from gtenp.verify.trace import HEAD_ACTIVATIONS, head_names, last_states, sentence_values
 
@@ -60,16 +61,18 @@ def run_transformers(
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     scores = isinstance(embedder, CrossEncoder)
-    model = (
-        (AutoModelForSequenceClassification if scores else AutoModel)
-        .from_pretrained(
+    kind = AutoModelForSequenceClassification if scores else AutoModel
+    try:
+        model = kind.from_pretrained(
             embedder.transformer_folder,
             dtype=torch.float32,
             attn_implementation="eager",
             local_files_only=True,
-        )
-        .eval()
-    )
+        ).eval()
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{embedder.transformer_folder}: transformers can't load it: {error}"
+        ) from error
     texts = []
     with torch.no_grad():
         for ids, types in zip(input_ids, token_type_ids or _zeros(input_ids), strict=True):
@@ -147,8 +150,13 @@ def _values(
     names += [last_states(embedder.config)]
     values = dict(zip(names, hidden_states, strict=True))
     if isinstance(embedder, CrossEncoder):
-        found = embedder.classify(hidden_states[-1][:1])[0] if logits is None else logits
-        return {**values, "logits": found, "scores": HEAD_ACTIVATIONS[embedder.activation](found)}
+        if logits is None:
+            last = hidden_states[-1]
+            pooled = pool(last, np.array([0, len(last)]), embedder.pooling)
+            eps = embedder.config.layer_norm_eps
+            logits = classify(pooled, embedder.classifier, eps)[0]
+        scores = HEAD_ACTIVATIONS[embedder.activation](logits)
+        return {**values, "logits": logits, "scores": scores}
     heads = tuple(zip(head_names(embedder.sentence_config), embedder.heads, strict=True))
     return values | sentence_values(hidden_states[-1], embedder.sentence_config.pooling, heads)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from gtenp.engine.batch import Int
     from gtenp.model_files.checkpoint import BertWeights, Layer, LayerNorm
-    from gtenp.model_files.config import BertConfig
+    from gtenp.model_files.config import Arithmetic, BertConfig
     from gtenp.reference import Array
     from gtenp.verify.trace import Values
 
@@ -83,14 +83,14 @@ def function_mistakes(case: Case) -> Iterator[Mistake]:
     what = f"the scale is missing: scores are divided by √D = √{config.head_size}"
     if not arithmetic.scaled_scores:
         what = f"scores are divided by √D = √{config.head_size}; this model's have no scale"
-    other = replace(arithmetic, scaled_scores=not arithmetic.scaled_scores)
-    yield Mistake("layer.0.scores", what, running(config=replace(config, arithmetic=other)))
+    other = with_arithmetic(config, scaled_scores=not arithmetic.scaled_scores)
+    yield Mistake("layer.0.scores", what, running(config=other))
     if arithmetic.norm == "rms":
         yield Mistake(
             "embeddings.output",
             "norms take the mean away, as a layer norm does; this model's divide by the root mean "
             "square alone",
-            running(config=replace(config, arithmetic=replace(arithmetic, norm="layer"))),
+            running(config=with_arithmetic(config, norm="layer")),
         )
     if config.arithmetic.gated:
         yield Mistake(
@@ -153,9 +153,9 @@ def score_mistakes(case: Case) -> Iterator[Mistake]:
         return running(reference_with(relative_buckets=changed))
 
     if arithmetic.score_bias is not None:
-        without = replace(arithmetic, score_bias=None)
         what = "what is added to the scores by their distance is missing"
-        yield Mistake("score_bias", what, running(config=replace(config, arithmetic=without)))
+        without = with_arithmetic(config, score_bias=None)
+        yield Mistake("score_bias", what, running(config=without))
     if arithmetic.score_bias == "buckets":
         for what, plant in (
             (
@@ -195,11 +195,27 @@ def score_mistakes(case: Case) -> Iterator[Mistake]:
         ):
             source = reference_with(rotate=rotate)
             yield Mistake("layer.0.rotated_query", f"the rotation {what}", running(source))
+        base, scale = arithmetic.rotary_base, arithmetic.rotary_scale
+        if scale != 1:
+            factor = scale ** (config.head_size / 2)
+            whole = f"this model's base is {base:g}, and its angles are divided by {scale:.4g}"
+            for what, plain in (
+                ("the rotation's angles are not scaled", base),
+                (
+                    f"the rotation is not scaled at all, its base is {base / factor:g}",
+                    base / factor,
+                ),
+            ):
+                other = with_arithmetic(config, rotary_base=plain, rotary_scale=1.0)
+                plant = running(config=other)
+                yield Mistake("layer.0.rotated_query", f"{what}; {whole}", plant)
+        local = config.layer_arithmetics[config.local_layers[0]] if config.local_layers else None
         for base in (1000.0, 10000.0, 160000.0, 500000.0):
             if base != arithmetic.rotary_base:
-                other = replace(arithmetic, rotary_base=base)
                 what = f"the rotation's base is {base:g}; the model's is {arithmetic.rotary_base:g}"
-                plant = running(config=replace(config, arithmetic=other))
+                if local is not None:
+                    what += f", in its local layers {local.rotary_base:g}"
+                plant = running(config=with_arithmetic(config, rotary_base=base))
                 yield Mistake("layer.0.rotated_query", what, plant)
     if arithmetic.score_bias == "alibi":
         for what, slopes in (
@@ -209,12 +225,69 @@ def score_mistakes(case: Case) -> Iterator[Mistake]:
             source = reference_with(alibi_slopes=slopes)
             yield Mistake("score_bias", f"ALiBi's slopes are {what}", running(source))
     if arithmetic.causal:
-        both = replace(arithmetic, causal=False)
         yield Mistake(
             "score_bias",
             "tokens look at those behind them; this model's look back alone",
-            running(config=replace(config, arithmetic=both)),
+            running(config=with_arithmetic(config, causal=False)),
         )
+
+
+def local_mistakes(case: Case) -> Iterator[Mistake]:
+    """Which layers are local, how wide their windows are, what they turn by."""
+    config = case.model.config
+    if not config.local_layers:
+        return
+    full, kinds, first = config.arithmetic, config.layer_arithmetics, config.local_layers[0]
+    local, window = kinds[first], kinds[first].window or 0
+
+    def with_kinds(kind: Callable[[int], Arithmetic]) -> Callable[[Case], list[Values]]:
+        """With layers of other kinds, but for the norm that layer 0 has or hasn't."""
+        others = (
+            replace(kind(number), attention_norm=own.attention_norm)
+            for number, own in enumerate(kinds)
+        )
+        return running(config=replace(config, layer_arithmetics=tuple(others)))
+
+    def with_local(**changes: Any) -> Callable[[Case], list[Values]]:
+        other = replace(local, **changes)
+        return with_kinds(lambda number: other if number in config.local_layers else full)
+
+    own = f"this model's local layers look at {window} to either side"
+    for other, what in (
+        (None, "every layer looks at all tokens"),
+        (2 * window, f"local layers look at {2 * window} tokens to either side"),
+        (window - 1, f"local layers look at {window - 1} tokens to either side"),
+    ):
+        yield Mistake(f"layer.{first}.scores", f"{what}; {own}", with_local(window=other))
+    yield Mistake(
+        f"layer.{first}.rotated_query",
+        f"local layers turn by the others' base, {full.rotary_base:g}; theirs is "
+        f"{local.rotary_base:g}",
+        with_local(rotary_base=full.rotary_base),
+    )
+    count = len(kinds)
+    every = next((n for n in range(1, count) if n not in config.local_layers), count)
+    if all((number % every == 0) != (number in config.local_layers) for number in range(count)):
+        yield Mistake(
+            "layer.0.rotated_query",
+            f"the last of every {every} layers looks at all tokens; this model's is the first",
+            with_kinds(lambda number: local if (number + 1) % every else full),
+        )
+    if not kinds[0].attention_norm:
+        yield Mistake(
+            "layer.0.query",
+            "layer 0 has a norm before its attention; this model's has none",
+            running(config=with_arithmetic(config, attention_norm=True)),
+        )
+
+
+def with_arithmetic(config: BertConfig, **changes: Any) -> BertConfig:
+    """The configuration with the arithmetic of all layers changed."""
+    return replace(
+        config,
+        arithmetic=replace(config.arithmetic, **changes),
+        layer_arithmetics=tuple(replace(one, **changes) for one in config.layer_arithmetics),
+    )
 
 
 def decoder_buckets(distances: Int, buckets: int, max_distance: int) -> Int:
@@ -223,10 +296,10 @@ def decoder_buckets(distances: Int, buckets: int, max_distance: int) -> Int:
     return variations.relative_buckets(back, 2 * buckets, max_distance)
 
 
-def rotate_neighbours(x: Array, position_ids: Int, base: float) -> Array:
+def rotate_neighbours(x: Array, position_ids: Int, base: float, scale: float) -> Array:
     """As the paper has it, numbers 2i and 2i + 1 as one hand: [A, S, D] -> [A, S, D]."""
     halves = np.concatenate([x[..., ::2], x[..., 1::2]], axis=-1)
-    turned = variations.rotate(halves, position_ids, base)
+    turned = variations.rotate(halves, position_ids, base, scale)
     y = np.empty_like(x)
     y[..., ::2], y[..., 1::2] = np.split(turned, 2, axis=-1)
     return y

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gtenp.engine.pooling import pool
-from gtenp.model_files.sentence_config import Pooling
 from gtenp.verify.case import Case, Mistake
 from gtenp.verify.trace import HEAD_ACTIVATIONS, pairs_of, pooled_values
+from gtenp.verify.vector_mistakes import by_mode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,8 +80,15 @@ def classifier_mistakes(case: Case) -> Iterator[Mistake]:
     what = "the classifier's first product and its activation, BERT's pooler, are missing"
     without = {"classifier.dense": same, "classifier.activation": same}
     yield _with_heads("classifier.dense", what, without)
-    what = "the classifier is given the mean of all tokens; it wants the first one's state"
-    yield Mistake("pooled", what, lambda case: case.run_pooling(_of_the_mean))
+    if "classifier.norm" in dict(case.model.heads):
+        what = "the classifier's norm is missing before its second product"
+        yield _with_heads("classifier.norm", what, {"classifier.norm": same})
+    of_mean, of_first = "the mean of all tokens", "the first token's state"
+    given, wanted, mode = of_mean, of_first, "mean"
+    if case.model.sentence_config.pooling.modes == ("mean",):
+        given, wanted, mode = of_first, of_mean, "cls"
+    what = f"the classifier is given {given}; it wants {wanted}"
+    yield Mistake("pooled", what, lambda case: case.run_pooling(partial(by_mode, mode)))
 
 
 def _with_heads(begins: str, what: str, changed: dict[str, Head]) -> Mistake:
@@ -93,9 +99,3 @@ def _with_heads(begins: str, what: str, changed: dict[str, Head]) -> Mistake:
         return pooled_values(values["pooled"], heads)
 
     return Mistake(begins, what, lambda case: case.run_pooling(pooled))
-
-
-def _of_the_mean(case: Case, values: Values) -> Values:
-    states = values[case.last_layer]
-    mean = pool(states, np.array([0, len(states)]), Pooling(("mean",)))[0]
-    return pooled_values(mean, case.model.heads)

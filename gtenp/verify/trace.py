@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -81,10 +82,10 @@ STEPS = (
     Step("layer_norm", "H", "where modules.json has it: the layer norm of the vector so far"),
     Step("normalized", "H", "the vector so far, divided by its Euclidean length"),
 )
-# What a cross-encoder computes of its first token's state, which is its ``pooled``.
+# What a cross-encoder computes of its ``pooled``: its first token's state, or the mean of all.
 CLASSIFIER_STEPS = (
     Step("classifier.dense", "H", "pooled Wᵀ + b"),
-    Step("classifier.activation", "H", "its tanh; DistilBERT's ReLU"),
+    Step("classifier.activation", "H", "its tanh; DistilBERT's ReLU, ModernBERT's GELU"),
     Step("logits", "K", "classifier.activation Wᵀ + b: one for each of the K labels"),
     Step("scores", "K", "the logits, or what the model's files ask for, such as their sigmoid"),
 )
@@ -99,6 +100,7 @@ MORE_STEPS = (
     Step("layer.*.up", "SF", "where the feed-forward is gated: the product that gelu scales"),
     Step("layer.*.gated", "SF", "gelu · up"),
     Step("final_norm", "SH", "the norm of the last layer's output, where norms come first"),
+    Step("classifier.norm", "H", "the norm of classifier.activation; logits are made of it"),
 )
 
 
@@ -153,19 +155,18 @@ def model_of(embedder: Embedder | CrossEncoder, dtype: npt.DTypeLike = np.float6
 
 
 def _cross_encoder_model(encoder: CrossEncoder, dtype: npt.DTypeLike) -> Model:
-    classifier = astype(encoder.classifier, dtype)
-    heads: Heads = (
+    config, classifier = encoder.config, astype(encoder.classifier, dtype)
+    heads: list[tuple[str, Head]] = [
         ("classifier.dense", lambda x: reference.linear(x, classifier.dense)),
         ("classifier.activation", variations.CLASSIFIER_ACTIVATIONS[classifier.activation]),
         ("logits", lambda x: reference.linear(x, classifier.output)),
         ("scores", HEAD_ACTIVATIONS[encoder.activation]),
-    )
-    weights = astype(load_weights(encoder.transformer_folder, encoder.config), dtype)
-    return Model(encoder.config, FIRST_TOKEN, weights, heads)
-
-
-# What a cross-encoder reads of the last layer.
-FIRST_TOKEN = SentenceConfig(Pooling(("cls",)))
+    ]
+    if classifier.norm is not None:
+        norm = partial(variations.norm, weights=classifier.norm, config=config)
+        heads.insert(2, ("classifier.norm", norm))
+    weights = astype(load_weights(encoder.transformer_folder, config), dtype)
+    return Model(config, SentenceConfig(encoder.pooling), weights, tuple(heads))
 
 
 def final_name(embedder: Embedder | CrossEncoder) -> str:

@@ -30,7 +30,7 @@ def pooling_mistakes(case: Case) -> Iterator[Mistake]:
             yield Mistake(
                 "pooled",
                 f"pooling is {mode}; the model's files ask for {', '.join(asked.modes)}",
-                _pooling(partial(_by_mode, mode)),
+                _pooling(partial(by_mode, mode)),
             )
     for ends in case.ends:
         what = f"pooling leaves {ends.names} out"
@@ -58,7 +58,8 @@ def _pooling(pool: Callable[[Case, Values], Values]) -> Callable[[Case], list[Va
     return lambda case: case.run_pooling(pool)
 
 
-def _by_mode(mode: str, case: Case, values: Values) -> Values:
+def by_mode(mode: str, case: Case, values: Values) -> Values:
+    """What another pooling makes of one text's last states."""
     model = case.model
     return sentence_values(values[case.last_layer], Pooling((mode,)), model.heads)
 

@@ -14,11 +14,12 @@ from safetensors.numpy import load_file, save_file
 from gtenp.engine import encoder as encoder_module
 from gtenp.engine.batch import pack
 from gtenp.engine.encoder import Encoder
-from gtenp.engine.pooling import dense
+from gtenp.engine.pooling import classify, pool
 from gtenp.errors import ModelFileError, UnsupportedModelError
 from gtenp.model_files.checkpoint import astype
 from gtenp.model_files.config import NO_LIMIT
 from gtenp.model_files.model import load_classifier, load_weights, read_config
+from gtenp.model_files.sentence_config import Pooling
 from gtenp.reference import bert, variations
 
 GOLDEN = Golden("families")
@@ -56,10 +57,10 @@ def test_logits_are_those_of_transformers(family):
         with pytest.raises(UnsupportedModelError, match="whose cross-encoders gtenp does not know"):
             load_classifier(family.folder, family.config)
         return
-    batch = pack(family.rows, arithmetic=family.config.arithmetic)
-    first = Encoder(family.weights, family.config).forward(batch, wanted=batch.cu_seqlens[:-1])
-    hidden = dense(first, family.classifier.dense, family.classifier.activation)
-    logits = dense(hidden, family.classifier.output, "Identity")
+    config, pooling = family.config, Pooling((family.config.classifier_pooling,))
+    batch = pack(family.rows, arithmetic=config.arithmetic)
+    pooled = pool(Encoder(family.weights, config).forward(batch), batch.cu_seqlens, pooling)
+    logits = classify(pooled, family.classifier, config.layer_norm_eps)
     for number, found in enumerate(logits):
         assert np.abs(found - family.golden(f"logits.{number}")).max() <= HIDDEN_TOLERANCE
 
@@ -72,7 +73,7 @@ def test_the_reference_in_float64_is_torchs(family):
     if not family.classifies:
         return
     classifier = astype(family.classifier, np.float64)
-    logits = variations.classify(states, classifier)
+    logits = variations.classify(states, classifier, family.config)
     assert np.abs(logits - family.golden("logits_float64")).max() <= FLOAT64_TOLERANCE
 
 
@@ -113,19 +114,22 @@ def test_what_is_missing_from_a_family_is_named_by_its_own_names(name, tmp_path)
     folder = write_family(tmp_path, CONFIGS[name])
     config = json.loads((folder / "config.json").read_text())
     layers = SIZES.get(config["model_type"], {}).get("num_hidden_layers", "num_hidden_layers")
+    count = config[layers]
+    config.pop("layer_types", None)  # ModernBERT may say of each what it is
     if layers != "num_hidden_layers":
         config.pop("num_hidden_layers", None)  # NomicBERT may have either name
-    (folder / "config.json").write_text(json.dumps({**config, layers: 3}))
+    (folder / "config.json").write_text(json.dumps({**config, layers: count + 1}))
     where = {
         "distilbert": "transformer.layer",
         "t5": "encoder.block",
         "bloom": "h",
         "nomic_bert": "encoder.layers",
+        "modernbert": "layers",
     }.get(config["model_type"], "encoder.layer")
-    with pytest.raises(ModelFileError, match=rf"lacks the tensor {where}\.2\."):
+    with pytest.raises(ModelFileError, match=rf"lacks the tensor {where}\.{count}\."):
         load_weights(folder, read_config(folder))
-    (folder / "config.json").write_text(json.dumps({**config, layers: 1}))
-    with pytest.raises(ModelFileError, match=rf"{where}\.1\..*has no place"):
+    (folder / "config.json").write_text(json.dumps({**config, layers: count - 1}))
+    with pytest.raises(ModelFileError, match=rf"{where}\.{count - 1}\..*has no place"):
         load_weights(folder, read_config(folder))
 
 
@@ -175,6 +179,30 @@ def test_weights_that_stay_in_the_file_give_the_same(family, monkeypatch):
         ("nomic", {"qkv_proj_bias": True}, "qkv_proj_bias to True"),
         ("nomic", {"hidden_act": "gelu"}, "hidden_act is 'gelu'"),
         ("nomic", {"rope_parameters": {"rope_type": "yarn"}}, "rope_parameters is"),
+        ("gte", {"logn_attention_scale": True}, "logn_attention_scale to True"),
+        ("gte", {"logn_attention_clip1": True}, "logn_attention_clip1 to True"),
+        ("gte", {"layer_norm_type": "rms_norm"}, "layer_norm_type to 'rms_norm'"),
+        ("gte", {"pack_qkv": False}, "pack_qkv to False"),
+        ("gte", {"position_embedding_type": "absolute"}, "position_embedding_type is 'absolute'"),
+        ("gte", {"rope_scaling": {"type": "dynamic", "factor": 2.0}}, "its angles are"),
+        ("gte", {"rope_scaling": {"type": "ntk", "factor": 2.0, "mixed_b": 0.6}}, "its angles are"),
+        ("modernbert", {"attention_bias": True}, "attention_bias to True"),
+        ("modernbert", {"mlp_bias": True}, "mlp_bias to True"),
+        ("modernbert", {"norm_bias": True}, "norm_bias to True"),
+        ("modernbert", {"classifier_bias": True}, "classifier_bias to True"),
+        ("modernbert", {"classifier_activation": "silu"}, "classifier_activation to 'silu'"),
+        ("modernbert", {"classifier_pooling": "max"}, "classifier_pooling is 'max'"),
+        ("modernbert", {"hidden_activation": "mish"}, "hidden_activation is 'mish'"),
+        ("modernbert", {"head_dim": 8}, "head_dim to 8"),
+        ("modernbert", {"partial_rotary_factor": 0.5}, "partial_rotary_factor to 0.5"),
+        ("modernbert", {"rope_scaling": {"type": "ntk"}}, "rope_scaling to"),
+        (
+            "modernbert",
+            {"rope_parameters": {"full_attention": {"type": "yarn"}}},
+            "rope_parameters",
+        ),
+        ("modernbert", {"position_embedding_type": "alibi"}, "position_embedding_type is 'alibi'"),
+        ("modernbert-newer", {"layer_types": ["chunked_attention"] * 4}, "layer_types is"),
         ("bert", {"auto_map": {"AutoModel": "own.Bert"}}, "has auto_map"),
         (
             "bloom",
@@ -207,7 +235,10 @@ def test_nomics_sizes_go_by_either_name_and_its_own_code_is_not_asked_for(tmp_pa
         )
 
 
-@pytest.mark.parametrize(("name", "length"), [("t5", 600), ("bloom", 600), ("nomic", 2100)])
+@pytest.mark.parametrize(
+    ("name", "length"),
+    [("t5", 600), ("bloom", 600), ("nomic", 2100), ("gte", 2100), ("modernbert", 2100)],
+)
 def test_a_text_longer_than_those_before_equals_the_reference(name, length, tmp_path):
     family = Family(name, tmp_path)
     ids = np.random.default_rng(3).integers(5, 100, length)
@@ -259,6 +290,70 @@ def test_two_names_of_one_size_must_agree(family, changes, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"layer_types": ["full_attention"] * 3}, "wanted one of each of 4 layers"),
+        (
+            {"global_attn_every_n_layers": 2},
+            "every_n_layers is 2, which says otherwise",
+        ),
+        ({"rope_parameters": {"rope_theta": 10000.0}}, "an object with full_attention and sliding"),
+        ({"rope_parameters": {"full_attention": 5}}, "rope_parameters is 5; wanted an object"),
+        ({"rope_parameters": {"full_attention": {"rope_theta": -1}}}, "rope_theta is -1"),
+        ({"num_hidden_layers": 10**9, "layer_types": None}, "num_hidden_layers is 1000000000"),
+    ],
+)
+def test_what_modernbert_says_of_its_layers_must_make_sense(changes, words, tmp_path):
+    folder = write_family(tmp_path, CONFIGS["modernbert-newer"])
+    config = {**CONFIGS["modernbert-newer"], **changes}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelFileError, match=words):
+        read_config(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"hidden_size": None}, "hidden_size is None"),
+        ({"rope_theta": None}, "rope_theta is None"),
+        ({"rope_scaling": 8}, "rope_scaling is 8; wanted an object"),
+        ({"rope_scaling": {"type": "ntk", "factor": 0}}, "factor is 0; wanted a positive number"),
+        ({"rope_parameters": {"rope_theta": 1e4}}, "both rope_parameters and rope_scaling"),
+        ({"type_vocab_size": -1}, "type_vocab_size is -1"),
+    ],
+)
+def test_what_gte_says_of_its_sizes_and_angles_must_be_whole(changes, words, tmp_path):
+    folder = write_family(tmp_path, CONFIGS["gte"])
+    (folder / "config.json").write_text(json.dumps({**CONFIGS["gte"], **changes}))
+    with pytest.raises(ModelFileError, match=words):
+        read_config(folder)
+
+
+def test_gtes_two_ways_to_say_its_angles_are_one(tmp_path):
+    config = CONFIGS["gte"] | {"num_attention_heads": 1, "hidden_size": 64}
+    folder = write_family(tmp_path, config)
+    published = read_config(folder).arithmetic
+    assert (published.rotary_base, published.rotary_scale) == (160000, 8 ** (2 / 64))
+    same = {"rope_type": "linear", "rope_theta": 160000.0, "factor": 8 ** (2 / 64)}
+    newer = CONFIGS["gte-newer"] | {**config, "model_type": "gte", "rope_parameters": same}
+    for key in ("auto_map", "rope_scaling", "rope_theta"):
+        del newer[key]
+    (folder / "config.json").write_text(json.dumps(newer))
+    assert read_config(folder).arithmetic == published
+
+
+def test_of_modernberts_head_an_embedder_asks_nothing(tmp_path):
+    config = CONFIGS["modernbert"] | {"architectures": ["ModernBertModel"]}
+    folder = write_family(tmp_path, {**config, "classifier_activation": "silu"})
+    assert read_config(folder).local_layers == (1, 2)
+    newer = read_config(write_family(tmp_path, CONFIGS["modernbert-newer"]))
+    assert newer.local_layers == (1, 2, 3)
+    assert [one.window for one in newer.layer_arithmetics] == [None, 5, 5, 5]
+    assert [one.rotary_base for one in newer.layer_arithmetics] == [80000, *[20000] * 3]
+    assert [one.attention_norm for one in newer.layer_arithmetics] == [False, *[True] * 3]
+
+
+@pytest.mark.parametrize(
     ("family", "changes"),
     [
         ("t5", {"dense_act_fn": "silu"}),
@@ -267,6 +362,8 @@ def test_two_names_of_one_size_must_agree(family, changes, tmp_path):
         ("nomic", {"rotary_emb_base": 77, "rope_parameters": None}),
         ("nomic", {"rope_theta": 50.0, "rotary_emb_base": 1000, "rope_parameters": None}),
         ("nomic", {"activation_function": "gelu"}),
+        ("modernbert", {"sliding_window": 128}),
+        ("modernbert-newer", {"global_rope_theta": 160000.0}),
     ],
 )
 def test_what_contradicts_a_familys_own_keys_is_refused(family, changes, tmp_path):

@@ -1,8 +1,9 @@
 """Write a folder of a model's form: its settings as published, seeded random weights, few layers.
 
 What a smaller size does not change is kept: names, dtypes, modules, limits, prompts. Two layers of
-4 numbers a head stand for the published ones, and 150 words or some 400 pieces for the vocabulary;
-the half million of LaBSE are kept, for there their number is the point.
+4 numbers a head stand for the published ones (four in ModernBERT, whose layers differ), and 150
+words or some 400 pieces for the vocabulary; the half million of LaBSE are kept, for there their
+number is the point.
 """
 
 from __future__ import annotations
@@ -23,7 +24,14 @@ from models.published import (
     PUBLISHED,
     Model,
 )
-from models.relatives import bloom_tensors, mpnet_tensors, nomic_tensors, t5_tensors
+from models.relatives import (
+    bloom_tensors,
+    gte_tensors,
+    modernbert_tensors,
+    mpnet_tensors,
+    nomic_tensors,
+    t5_tensors,
+)
 from places import DATA
 from random_model import random_tensors
 from raw_safetensors import save_bfloat16
@@ -54,7 +62,7 @@ def build(model: Model, parent: Path, words: list[str]) -> Path:
     _write_weights(folder, model, config, seed)
     _write_json(folder / "config.json", config)
     if model.unigram:
-        most = 8192 if config["max_position_embeddings"] > 8192 else 512
+        most = 8192 if config["max_position_embeddings"] >= 8192 else 512
         unigram.write_tokenizer(folder, model.unigram, model.tokenizer_class, most)
     elif family == "mpnet":
         _write_mpnet_tokenizer(folder, words)
@@ -116,13 +124,15 @@ SIZES = {
 
 
 def shrunk(config: dict[str, Any], vocab_size: int) -> dict[str, Any]:
-    """The same configuration with 2 layers and 4 numbers a head."""
+    """The same configuration with 2 layers, or all kinds of them, and 4 numbers a head."""
     names = SIZES.get(config["model_type"], {})
     hidden = 4 * config[names.get("num_attention_heads", "num_attention_heads")]
     sizes = {"hidden_size": hidden, "intermediate_size": 2 * hidden, "num_hidden_layers": 2}
     ours = {names.get(name, name): size for name, size in sizes.items()}
     if config["model_type"] == "t5":  # whose heads may be wider together than the states
         ours["d_kv"] = 4 if config["d_kv"] * config["num_heads"] == config["d_model"] else 12
+    if config["model_type"] == "modernbert":  # of whose layers each third looks at all tokens
+        ours["num_hidden_layers"] = 4
     if config["model_type"] == "nomic_bert":  # which has its sizes under either name
         ours |= sizes
     return {**config, **ours, "vocab_size": vocab_size}
@@ -135,6 +145,9 @@ def family_tensors(config: dict[str, Any], seed: int) -> dict[str, np.ndarray]:
         "t5": t5_tensors,
         "bloom": bloom_tensors,
         "nomic_bert": nomic_tensors,
+        "modernbert": modernbert_tensors,
+        "gte": gte_tensors,
+        "new": gte_tensors,
     }
     if config["model_type"] in relatives:
         return relatives[config["model_type"]](config, seed)
@@ -166,14 +179,21 @@ def classifier_tensors(model_type: str, hidden: int, labels: int, seed: int) -> 
     """A cross-encoder's head under its family's names; BERT's pooler has the encoder's prefix."""
     random = np.random.RandomState(seed + 3)
     names = {"bert": ("bert.pooler.dense", "classifier"),
-             "distilbert": ("pre_classifier", "classifier")}  # fmt: skip
+             "distilbert": ("pre_classifier", "classifier"),
+             "modernbert": ("head.dense", "classifier"),
+             "gte": ("new.pooler.dense", "classifier"),
+             "new": ("new.pooler.dense", "classifier")}  # fmt: skip
     dense, output = names.get(model_type, ("classifier.dense", "classifier.out_proj"))
-    return {
+    tensors = {
         f"{dense}.weight": random.normal(0, 0.3, (hidden, hidden)).astype(np.float32),
         f"{dense}.bias": random.normal(0, 0.3, hidden).astype(np.float32),
         f"{output}.weight": random.normal(0, 0.5, (labels, hidden)).astype(np.float32),
         f"{output}.bias": random.normal(0, 0.5, labels).astype(np.float32),
     }
+    if model_type == "modernbert":
+        del tensors["head.dense.bias"]
+        tensors["head.norm.weight"] = random.normal(1, 0.2, hidden).astype(np.float32)
+    return tensors
 
 
 # Of a file with a head; else "roberta.".
@@ -182,6 +202,9 @@ PREFIXES = {
     "bloom": "transformer.",
     "nomic_bert": "",
     "distilbert": "distilbert.",
+    "modernbert": "model.",
+    "gte": "new.",
+    "new": "new.",
     "mpnet": "mpnet.",
     "t5": "",
 }

@@ -1,4 +1,4 @@
-"""Models with RoBERTa's tokenizer: what their folders say, and how one is written.
+"""Models whose tokenizer is BPE over bytes: what their folders say, and how one is written.
 
 Weights and settings are as ``build.py`` writes them; vocabulary and merges are made of a few words,
 and the same with every version of anything.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from models.build import build
-from models.published import Model, bloom, xlm_roberta
+from models.published import CLS, Model, bloom, modernbert, xlm_roberta
 
 WORDS = """
 the an and is a what how capital of China Beijing sort sorting algorithm algorithms quick python
@@ -198,8 +199,129 @@ def build_sgpt(parent: Path) -> Path:
     return folder
 
 
+MODERNBERT = [
+    Model(
+        "Alibaba-NLP/gte-modernbert-base",
+        modernbert(),
+        CLS,
+        after=(),
+        transformer={"max_seq_length": 8192, "do_lower_case": False},
+        dtype="float16",
+    ),
+    # As transformers 5 writes it; its windows end within a short text.
+    Model(
+        "modernbert-with-narrow-windows",
+        modernbert(
+            layer_types=["full_attention", *["sliding_attention"] * 2, "full_attention"],
+            local_attention=8,
+            rope_parameters={
+                "full_attention": {"rope_theta": 80000.0, "rope_type": "default"},
+                "sliding_attention": {"rope_theta": 10000.0, "rope_type": "default"},
+            },
+            global_rope_theta=80000.0,
+        ),
+    ),
+]
+_MODERNBERT_PAIRS = {"architectures": ["ModernBertForSequenceClassification"]}
+MODERNBERT_RERANKERS = [
+    Model(
+        "Alibaba-NLP/gte-reranker-modernbert-base",
+        modernbert(**_MODERNBERT_PAIRS, id2label={"0": "LABEL_0"}),
+        None,
+        dtype="float16",
+        labels=1,
+    ),
+    Model(
+        "modernbert-by-its-first-token",
+        modernbert(
+            **_MODERNBERT_PAIRS,
+            classifier_pooling="cls",
+            id2label={"0": "contradiction", "1": "entailment", "2": "neutral"},
+        ),
+        None,
+        labels=3,
+    ),
+]
+
+
+def words_of(tokens: int) -> str:
+    """A text of so many tokens, [CLS] and [SEP] included: words that are a piece each."""
+    words = ["the", "Hello", "capital", "of", "China", "query", "World", "sorting", "python"]
+    return " ".join(words[i * i % len(words)] for i in range(tokens - 2))
+
+
+def build_modernbert(model: Model, parent: Path) -> Path:
+    """The folder of a ModernBERT: BPE over bytes, and BERT's tokens behind the vocabulary."""
+    pieces = ["|||IP_ADDRESS|||", *ALPHABET, *(one + other for one, other in merges())]
+    vocab = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
+    flags = {"single_word": False, "lstrip": False, "rstrip": False}
+    plain = [" " * count for count in range(24, 1, -1)]
+    special = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"]
+    unused = [f"[unused{number}]" for number in range(4)]
+    names = [*plain, *special, *unused]
+    ids = {name: len(vocab) + number for number, name in enumerate(names)}
+    config = {**model.config, "pad_token_id": ids["[PAD]"]}
+    fillers = [f"x{number}" for number in range(len(vocab) + len(ids) - 5)]
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *fillers]
+    folder = build(replace(model, config=config), parent, words)
+    (folder / "vocab.txt").unlink()
+    added = [
+        {"id": 0, "content": pieces[0], **flags, "normalized": True, "special": False},
+        *(
+            {
+                "id": number,
+                "content": name,
+                **flags,
+                "lstrip": name == "[MASK]",
+                "normalized": name not in special,
+                "special": name in special,
+            }
+            for name, number in ids.items()
+        ),
+    ]
+    first, last = ({"SpecialToken": {"id": name, "type_id": 0}} for name in ("[CLS]", "[SEP]"))
+    text, other = ({"Sequence": {"id": name, "type_id": 0}} for name in "AB")
+    file = tokenizer_json(dict.fromkeys([*SPECIAL, "<mask>"], 0), {}) | {
+        "truncation": None,
+        "added_tokens": added,
+        "normalizer": {"type": "NFC"},
+        "post_processor": {
+            "type": "TemplateProcessing",
+            "single": [first, text, last],
+            "pair": [first, text, last, other, last],
+            "special_tokens": {
+                name: {"id": name, "ids": [ids[name]], "tokens": [name]}
+                for name in ("[CLS]", "[SEP]")
+            },
+        },
+    }
+    file["model"]["vocab"] = vocab
+    tokens = {f"{name[1:-1].lower()}_token": name for name in special}
+    settings = {
+        "added_tokens_decoder": {
+            str(entry["id"]): {key: value for key, value in entry.items() if key != "id"}
+            for entry in added
+        },
+        "clean_up_tokenization_spaces": True,
+        "extra_special_tokens": {},
+        "model_input_names": ["input_ids", "attention_mask"],
+        "model_max_length": 8192,
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        **tokens,
+    }
+    for name, content in {
+        "tokenizer.json": file,
+        "tokenizer_config.json": settings,
+        "special_tokens_map.json": tokens,
+    }.items():
+        text_of = json.dumps(content, indent=2, ensure_ascii=False)
+        (folder / name).write_text(text_of, encoding="utf-8")
+    return folder
+
+
 # By short names.
 BUILDERS: dict[str, Callable[[Path], Path]] = {
     SGPT.short_name: build_sgpt,
     **{m.short_name: partial(build_byte_level, m) for m in (*EMBEDDERS, *RERANKERS)},
+    **{m.short_name: partial(build_modernbert, m) for m in (*MODERNBERT, *MODERNBERT_RERANKERS)},
 }

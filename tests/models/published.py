@@ -158,6 +158,73 @@ def nomic(size: int, layers: int, **changes: Any) -> dict[str, Any]:
     }
 
 
+def modernbert(**changes: Any) -> dict[str, Any]:
+    """As published, with the keys that mean nothing."""
+    return {
+        "architectures": ["ModernBertModel"],
+        "attention_bias": False,
+        "classifier_activation": "gelu",
+        "classifier_bias": False,
+        "classifier_pooling": "mean",
+        "decoder_bias": True,
+        "global_attn_every_n_layers": 3,
+        "global_rope_theta": 160000.0,
+        "hidden_activation": "gelu",
+        "hidden_size": 768,
+        "intermediate_size": 1152,
+        "layer_norm_eps": 1e-5,
+        "local_attention": 128,
+        "local_rope_theta": 10000.0,
+        "max_position_embeddings": 8192,
+        "mlp_bias": False,
+        "model_type": "modernbert",
+        "norm_bias": False,
+        "norm_eps": 1e-5,
+        "num_attention_heads": 12,
+        "num_hidden_layers": 22,
+        "pad_token_id": 50283,
+        "position_embedding_type": "absolute",
+        "tie_word_embeddings": True,
+        "vocab_size": 50368,
+        **changes,
+    }
+
+
+def gte(size: int, layers: int, factor: float, theta: float, **changes: Any) -> dict[str, Any]:
+    """GTE's own, with the code that its folders bring."""
+    return {
+        "architectures": ["NewModel"],
+        "auto_map": {"AutoModel": "Alibaba-NLP/new-impl--modeling.NewModel"},
+        "classifier_dropout": None,
+        "hidden_act": "gelu",
+        "hidden_size": size,
+        "intermediate_size": 4 * size,
+        "layer_norm_eps": 1e-12,
+        "layer_norm_type": "layer_norm",
+        "logn_attention_clip1": False,
+        "logn_attention_scale": False,
+        "max_position_embeddings": 8192,
+        "model_type": "new",
+        "num_attention_heads": size // 64,
+        "num_hidden_layers": layers,
+        "pack_qkv": True,
+        "pad_token_id": 0,
+        "position_embedding_type": "rope",
+        "rope_scaling": {"factor": factor, "type": "ntk"},
+        "rope_theta": theta,
+        "type_vocab_size": 0,
+        "unpad_inputs": False,
+        "use_memory_efficient_attention": False,
+        "vocab_size": 30528,
+        **changes,
+    }
+
+
+def gte_multilingual(**changes: Any) -> dict[str, Any]:
+    changes = {"pad_token_id": 1, "type_vocab_size": 1, "vocab_size": 250048, **changes}
+    return gte(768, 12, 8.0, 20000, **changes)
+
+
 MEAN = {"pooling_mode_cls_token": False, "pooling_mode_mean_tokens": True}
 CLS = {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}
 SEARCH = "Represent this sentence for searching relevant passages: "
@@ -270,6 +337,20 @@ PUBLISHED = [
         transformer=_max(2048),
     ),
     Model(
+        "Alibaba-NLP/gte-base-en-v1.5",
+        gte(768, 12, 2.0, 500000),
+        CLS,
+        after=(),
+        transformer=_max(8192),
+    ),
+    Model(
+        "Alibaba-NLP/gte-large-en-v1.5",
+        gte(1024, 24, 2.0, 160000, type_vocab_size=2),
+        CLS,
+        after=(),
+        transformer=_max(8192),
+    ),
+    Model(
         "sentence-transformers/sentence-t5-base",
         t5(768, 12),
         after=("Dense", "Normalize"),
@@ -332,6 +413,22 @@ MULTILINGUAL = [
         transformer=_max(8192),
         defaults={"prompts": {"query": "query: "}, "default_prompt_name": None},
         unigram="newer",
+    ),
+    Model(
+        "Alibaba-NLP/gte-multilingual-base",
+        gte_multilingual(),
+        CLS,
+        transformer=_max(8192),
+        dtype="float16",
+        unigram="older",
+    ),
+    Model(
+        "Snowflake/snowflake-arctic-embed-m-v2.0",
+        gte_multilingual(model_type="gte", architectures=["GteModel"]),
+        CLS,
+        transformer=_max(8192),
+        defaults={"prompts": {"query": "query: "}, "default_prompt_name": None},
+        unigram="older",
     ),
     Model("pieces-alone", xlm_roberta(384, 2), unigram="pieces"),
     Model(
@@ -500,6 +597,16 @@ MULTILINGUAL_RERANKERS = [
         xlm_roberta(1024, 24, **_ONE_LABEL, **_LONG),
         None,
         unigram="newer",
+        labels=1,
+    ),
+    Model(
+        "Alibaba-NLP/gte-multilingual-reranker-base",
+        gte_multilingual(
+            architectures=["NewForSequenceClassification"], id2label=_ONE_LABEL["id2label"]
+        ),
+        None,
+        dtype="float16",
+        unigram="older",
         labels=1,
     ),
 ]

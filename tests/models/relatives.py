@@ -94,12 +94,59 @@ def nomic_tensors(config: dict[str, Any], seed: int) -> dict[str, np.ndarray]:
     return _filled(shapes, seed)
 
 
+def modernbert_tensors(config: dict[str, Any], seed: int) -> dict[str, np.ndarray]:
+    """All of the encoder's, which has no biases."""
+    hidden, inner = config["hidden_size"], config["intermediate_size"]
+    shapes: dict[str, tuple[int, ...]] = {
+        "embeddings.tok_embeddings.weight": (config["vocab_size"], hidden),
+        "embeddings.norm.weight": (hidden,),
+        "final_norm.weight": (hidden,),
+    }
+    for i in range(config["num_hidden_layers"]):
+        shapes |= {
+            f"layers.{i}.attn.Wqkv.weight": (3 * hidden, hidden),
+            f"layers.{i}.attn.Wo.weight": (hidden, hidden),
+            f"layers.{i}.attn_norm.weight": (hidden,),
+            f"layers.{i}.mlp.Wi.weight": (2 * inner, hidden),
+            f"layers.{i}.mlp.Wo.weight": (hidden, inner),
+            f"layers.{i}.mlp_norm.weight": (hidden,),
+        }
+    del shapes["layers.0.attn_norm.weight"]
+    return _filled(shapes, seed)
+
+
+def gte_tensors(config: dict[str, Any], seed: int) -> dict[str, np.ndarray]:
+    """All of the encoder's: biases everywhere but in the gated products."""
+    hidden, inner = config["hidden_size"], config["intermediate_size"]
+    shapes: dict[str, tuple[int, ...]] = {
+        "embeddings.word_embeddings.weight": (config["vocab_size"], hidden)
+    }
+    if config["type_vocab_size"]:
+        types = (config["type_vocab_size"], hidden)
+        shapes["embeddings.token_type_embeddings.weight"] = types
+    norms, linears = ["embeddings.LayerNorm"], {}
+    for i in range(config["num_hidden_layers"]):
+        at = f"encoder.layer.{i}"
+        norms += [f"{at}.attn_ln", f"{at}.mlp_ln"]
+        linears |= {
+            f"{at}.attention.qkv_proj": (3 * hidden, hidden),
+            f"{at}.attention.o_proj": (hidden, hidden),
+            f"{at}.mlp.down_proj": (hidden, inner),
+        }
+        shapes[f"{at}.mlp.up_gate_proj.weight"] = (2 * inner, hidden)
+    for name in norms:
+        shapes |= {f"{name}.weight": (hidden,), f"{name}.bias": (hidden,)}
+    for name, shape in linears.items():
+        shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return _filled(shapes, seed)
+
+
 def _filled(shapes: dict[str, tuple[int, ...]], seed: int) -> dict[str, np.ndarray]:
     """Norms near 1, biases and all else spread, so that no mistake passes unseen."""
     random = np.random.RandomState(seed)
 
     def fill(name: str, shape: tuple[int, ...]) -> np.ndarray:
-        if any(norm in name for norm in ("norm", "ln_f", "emb_ln")):
+        if any(norm in name for norm in ("norm", "Norm", "ln_f", "_ln")):
             mean, deviation = (0.85, 0.15) if name.endswith("weight") else (0.0, 0.15)
         elif name.endswith("relative_attention_bias.weight"):
             mean, deviation = 0.0, 1.0

@@ -5,6 +5,7 @@ import sys
 import numpy as np
 import pytest
 from models.build import build, built
+from models.byte_level import MODERNBERT, build_modernbert
 from models.published import Model, bert
 from places import DATA, ROOT
 
@@ -125,8 +126,14 @@ def prompted(tmp_path_factory):
     return build(model, tmp_path_factory.mktemp("mteb"), words)
 
 
+@pytest.fixture(scope="module")
+def modernbert(tmp_path_factory):
+    """One whose layers differ."""
+    return build_modernbert(MODERNBERT[-1], tmp_path_factory.mktemp("mteb"))
+
+
 @pytest.mark.parametrize("make", TASKS)
-@pytest.mark.parametrize("name", ["minilm", "prompted"])
+@pytest.mark.parametrize("name", ["minilm", "prompted", "modernbert"])
 def test_the_scores_are_those_of_sentence_transformers(name, make, request):
     folder = str(request.getfixturevalue(name))
     ours = scores(GtenpEncoder(folder), make)

@@ -37,6 +37,8 @@ MODELS = (
     "sgpt-bloom-7b1-msmarco",
     "multi-qa-distilbert-cos-v1",
     "multilingual-e5-base",
+    "gte-base-en-v1.5",
+    "modernbert-with-narrow-windows",
 )
 
 
@@ -44,7 +46,8 @@ MODELS = (
 def models(tmp_path_factory):
     """Each with its weights in float64."""
     parent = tmp_path_factory.mktemp("models")
-    embedders = {name: Embedder(built(name, parent)) for name in MODELS}
+    folders = {name: built(name, parent) for name in MODELS}
+    embedders = {name: Embedder(folder) for name, folder in folders.items()}
     return {name: (e, model_of(e).weights) for name, e in embedders.items()}
 
 
@@ -70,6 +73,9 @@ SWAPPED = (
 )
 ONE_LAYER = "the scores' table serves layer 0 alone; it serves all layers"
 NO_BIAS = "what is added to the scores by their distance is missing"
+SCALED = "this model's base is 1e+06, and its angles are divided by 1.414"
+SIDES = "this model's local layers look at 4 to either side"
+ANOTHER_BASE = "the rotation's base is 10000; the model's is 80000, in its local layers 10000"
 
 
 @pytest.mark.parametrize(
@@ -154,6 +160,53 @@ NO_BIAS = "what is added to the scores by their distance is missing"
             "nomic-embed-text-v1.5",
             "gate and up",
             "gate and up are swapped: the activation is taken of the one that it scales",
+        ),
+        ("gte-base-en-v1.5", "no scaling", f"the rotation's angles are not scaled; {SCALED}"),
+        (
+            "gte-base-en-v1.5",
+            "no scaling at all",
+            f"the rotation is not scaled at all, its base is 500000; {SCALED}",
+        ),
+        ("modernbert-with-narrow-windows", "rotation's base", ANOTHER_BASE),
+        (
+            "modernbert-with-narrow-windows",
+            "no window",
+            f"every layer looks at all tokens; {SIDES}",
+        ),
+        (
+            "modernbert-with-narrow-windows",
+            "wide window",
+            f"local layers look at 8 tokens to either side; {SIDES}",
+        ),
+        (
+            "modernbert-with-narrow-windows",
+            "narrow window",
+            f"local layers look at 3 tokens to either side; {SIDES}",
+        ),
+        (
+            "modernbert-with-narrow-windows",
+            "one base",
+            "local layers turn by the others' base, 80000; theirs is 10000",
+        ),
+        (
+            "modernbert-with-narrow-windows",
+            "the last of three",
+            "the last of every 3 layers looks at all tokens; this model's is the first",
+        ),
+        (
+            "modernbert-with-narrow-windows",
+            "norm in layer 0",
+            "layer 0 has a norm before its attention; this model's has none",
+        ),
+        (
+            "modernbert-with-narrow-windows",
+            "gate and up",
+            "gate and up are swapped: the activation is taken of the one that it scales",
+        ),
+        (
+            "modernbert-with-narrow-windows",
+            "final norm",
+            "the norm behind the last layer is missing",
         ),
         (
             "blooms-layers",
@@ -250,6 +303,7 @@ def test_a_missing_space_before_a_text_is_named(models, tmp_path):
 # ── the steps of their own ───────────────────────────────────────────────────────────────────────
 
 NORM_FIRST = {"layer.*.attention_norm", "layer.*.feed_forward_norm", "final_norm"}
+ROTARY = {"layer.*.rotated_query", "layer.*.rotated_key", "layer.*.up", "layer.*.gated"}
 OWN_STEPS = {
     "all-mpnet-base-v2": {"score_bias"},
     "a-gated-t5": {"score_bias", *NORM_FIRST, "layer.*.up", "layer.*.gated"},
@@ -258,9 +312,9 @@ OWN_STEPS = {
     "all-distilroberta-v1": set(),
     "multi-qa-distilbert-cos-v1": set(),
     "multilingual-e5-base": set(),
-    "nomic-embed-text-v1.5": {
-        "layer.*.rotated_query", "layer.*.rotated_key", "layer.*.up", "layer.*.gated",
-    },
+    "nomic-embed-text-v1.5": ROTARY,
+    "gte-base-en-v1.5": ROTARY,
+    "modernbert-with-narrow-windows": {*ROTARY, *NORM_FIRST},
 }  # fmt: skip
 
 
@@ -287,6 +341,9 @@ def test_the_stages_of_explain_end_in_what_run_layer_gives(models, name):
     stages = [stage.name for stage in explanation.embedding_stages + explanation.layer_stages]
     assert ("score bias" in stages) == ("score_bias" in OWN_STEPS[name])
     assert ("rotated" in stages) == ("layer.*.rotated_key" in OWN_STEPS[name])
-    assert ("attention norm" in stages) == (OWN_STEPS[name] >= NORM_FIRST)
+    norm_first = OWN_STEPS[name] >= NORM_FIRST and not name.startswith(
+        "modernbert"
+    )  # not in layer 0
+    assert ("attention norm" in stages) == norm_first
     assert ("gated" in stages) == ("layer.*.gated" in OWN_STEPS[name])
     assert np.abs(explanation.vector - embedder.encode(TEXTS[1])).max() <= 1e-5

@@ -110,7 +110,7 @@ def reference(files: Files, threads: int, lanes: int) -> Embed:  # noqa: ARG001
         for text, row in zip(batch, types, strict=True):
             ids = np.array(text.input_ids)
             trace = variations.forward(weights, config, ids, row[: len(ids)])
-            scores.append(variations.classify(trace.hidden_states[-1], classifier))
+            scores.append(variations.classify(trace.hidden_states[-1], classifier, config))
         return np.stack(scores)
 
     return score

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gtenp.errors import ModelFileError, UnsupportedModelError
 from gtenp.model_files.checkpoint import BertWeights, Layer, Linear
 from gtenp.model_files.config import (
     Arithmetic,
     BertConfig,
     refuse_what_changes_the_arithmetic,
-    shown,
+    rotary_base,
 )
 
 if TYPE_CHECKING:
@@ -80,20 +79,9 @@ def _base(found: JsonObject) -> float:
     stated = found.get("rope_parameters")
     if stated is None:
         stated = {"rope_theta": found.get("rope_theta")}
-    if not isinstance(stated, dict):
-        raise ModelFileError(found.path, f"rope_parameters is {shown(stated)}; wanted an object")
-    if stated.get("rope_type", "default") != "default":
-        raise UnsupportedModelError(
-            found.path,
-            f"rope_parameters is {shown(stated)}; gtenp knows the type 'default' only; pick "
-            "another model",
-        )
-    base = stated.get("rope_theta")
-    base = 1000.0 if base is None else base
-    if type(base) not in (int, float) or not 0 < base < 1e38:
-        raise ModelFileError(found.path, f"rope_theta is {shown(base)}; wanted a positive number")
+    base = rotary_base(found.path, stated, 1000.0)
     found.refuse_all_but("rotary_emb_base", base)
-    return float(base)
+    return base
 
 
 def read_weights(found: Tensors, config: BertConfig) -> BertWeights:
