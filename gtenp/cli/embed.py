@@ -159,9 +159,13 @@ def embed(
         _print(source, settle(embedder, options), options, threads, processes)
         return
     at_once = _is_stream(output) or not (inputs or output.suffix)
-    if not at_once and not restart and job.is_done(output, source, embedder, options):
+
+    def say(line: str) -> None:
         if not quiet:
-            click.echo(f"{output}: is done already; --restart does it again", err=True)
+            click.echo(line, err=True)
+
+    if not at_once and not restart and job.is_done(output, source, embedder, options, say):
+        say(f"{output}: is done already; --restart does it again")
         return
     with _progress(source, quiet) as (tell, progress):
         start = time.perf_counter()

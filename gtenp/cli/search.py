@@ -108,12 +108,12 @@ def _embedded(where: Path, model: str, read: dict[str, Any], cache: bool, stack:
     if not cache:
         out = Path(stack.enter_context(tempfile.TemporaryDirectory()), "out.npy")
     options = job.Options(prompt_name="document")
-    if job.is_done(out, source, embedder, options):
-        return out
 
     def tell(line: str) -> None:
         click.echo(line, err=True)
 
+    if job.is_done(out, source, embedder, options, tell):
+        return out
     done = job.run(source, out, embedder, model, options, tell=tell)
     if done.cut:
         tell(f"{done.cut:,} of {done.texts:,} texts were cut; gtenp embed --chunk makes parts")

@@ -29,7 +29,7 @@ from gtenp.jobs.blocks import Block, of_shard, split
 from gtenp.jobs.chunks import chunk
 from gtenp.jobs.forked import map_forked
 from gtenp.jobs.formats import format_of
-from gtenp.jobs.outputs import metadata_of
+from gtenp.jobs.outputs import check_output, metadata_of
 from gtenp.jobs.readers import Source, files_of, read
 from gtenp.jobs.records import Bad, Record
 from gtenp.jobs.rows import DTYPES, Rows, ranges_of, width
@@ -338,23 +338,32 @@ def rows_of(
 # ── What a job is known by ───────────────────────────────────────────────────────────────────────
 
 
-def is_done(out: Path, source: Source, embedder: Embedder, options: Options) -> bool:
-    """Whether OUT is what a job of these has written, as its metadata tell; of a pipe none can."""
+def is_done(
+    out: Path,
+    source: Source,
+    embedder: Embedder,
+    options: Options,
+    tell: Callable[[str], None] = lambda _: None,
+) -> bool:
+    """Whether OUT is what a job of these has written, as its metadata tell; of a pipe none can. A
+    damaged one is told of, and is not.
+    """
     out = Path(os.path.realpath(out))
-    rows = beside(out, ".rows.jsonl")
     if out.suffix not in FORMS or not out.is_file() or beside(out, ".part").exists():
         return False
+    manifest = json.loads(json.dumps(_manifest(source, settle(embedder, options), "", options)))
+    if not source.inputs or any("sha256" not in one for one in manifest["inputs"]):
+        return False
+    names = ("gtenp", "weights_sha256", "settings_sha256", "options", "inputs")
     try:
         metadata = metadata_of(out)
-    except InputError:  # damaged, so it's for the job to write it anew
+        if metadata is None or any(manifest[name] != metadata.get(name) for name in names):
+            return False
+        check_output(out)
+    except InputError:
+        tell(f"{out}: what is there is damaged, and is embedded anew")
         return False
-    if metadata is None or (FORMS[out.suffix].rows_beside and not rows.is_file()):
-        return False
-    embedder = settle(embedder, options)
-    manifest = json.loads(json.dumps(_manifest(source, embedder, metadata["model"], options)))
-    names = ("gtenp", "weights_sha256", "settings_sha256", "options", "inputs")
-    known = bool(source.inputs) and all("sha256" in one for one in manifest["inputs"])
-    return known and all(manifest[name] == metadata.get(name) for name in names)
+    return True
 
 
 def _manifest(source: Source, embedder: Embedder, model: str, options: Options) -> dict[str, Any]:

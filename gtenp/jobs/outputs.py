@@ -8,7 +8,7 @@ import os
 import re
 import sqlite3
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -81,6 +81,26 @@ def open_output(path: Path) -> Output:
                 f"it has {vectors.dtype} {vectors.shape}, its metadata {dtype} {wanted}"
             )
     return Output(metadata, vectors, records)
+
+
+def check_output(path: Path) -> None:
+    """InputError where an OUT is none, or damaged: of what lies in memory once it is open, a row at
+    a time.
+    """
+    path = Path(os.path.realpath(path))
+    metadata = metadata_of(path) if path.suffix in _VECTORS else None
+    if metadata is None:
+        output = open_output(path)
+        output.records(range(len(output.vectors))[-1:])
+        return
+    with told_of_damage(path):
+        size, rows = width(metadata["dimension"], metadata["dtype"]), 0
+        for vector in _VECTORS[path.suffix](path, metadata):
+            rows += 1
+            if len(vector) != size:
+                raise ValueError(f"row {rows} has {len(vector)} values, its metadata {size}")
+        if rows != metadata["rows"]:
+            raise ValueError(f"it has {rows} rows, its metadata {metadata['rows']}")
 
 
 @contextmanager
@@ -218,21 +238,34 @@ def _line_ends(path: Path) -> npt.NDArray[np.int64]:
 
 def _open_jsonl(path: Path, metadata: dict[str, Any]) -> tuple[npt.NDArray[Any], Records]:
     vectors, row = _empty(metadata), -1
-    with open(path, "rb") as file:
-        for row, line in enumerate(file):
-            vectors[row] = json.loads(line)["embedding"]
+    for row, vector in enumerate(_vectors_of_jsonl(path, metadata)):
+        vectors[row] = vector
     return vectors[: row + 1], _LinesOf(path, metadata["rows"])
 
 
+def _vectors_of_jsonl(path: Path, _: dict[str, Any]) -> Iterator[list[Any]]:
+    with open(path, "rb") as file:
+        for line in file:
+            if not line.endswith(b"\n"):
+                raise ValueError("its last line is cut off")
+            yield json.loads(line)["embedding"]
+
+
 def _open_csv(path: Path, metadata: dict[str, Any]) -> tuple[npt.NDArray[Any], Records]:
-    vectors, records = _empty(metadata), []
+    vectors = _empty(metadata)
+    records: list[dict[str, Any]] = []
+    for row, (record, vector) in enumerate(_rows_of_csv(path)):
+        vectors[row] = vector
+        record |= {name: int(record[name]) for name in ("start", "end") if name in record}
+        records.append(record)
+    return vectors[: len(records)], lambda rows: [records[row] for row in rows]
+
+
+def _rows_of_csv(path: Path) -> Iterator[tuple[dict[str, Any], list[Any]]]:
     csv.field_size_limit((1 << 31) - 1)
     with open(path, encoding="utf-8", newline="") as file:
-        for row, record in enumerate(csv.DictReader(file)):
-            vectors[row] = json.loads(record.pop("embedding"))
-            places = {name: int(record[name]) for name in ("start", "end") if name in record}
-            records.append({**record, **places})
-    return vectors[: len(records)], lambda rows: [records[row] for row in rows]
+        for record in csv.DictReader(file):
+            yield record, json.loads(record.pop("embedding"))
 
 
 def _open_parquet(path: Path, _: dict[str, Any]) -> tuple[npt.NDArray[Any], Records]:
@@ -247,16 +280,18 @@ def _open_parquet(path: Path, _: dict[str, Any]) -> tuple[npt.NDArray[Any], Reco
     return vectors, lambda rows: table.take(np.array(rows, np.int64)).to_pylist()
 
 
+def _vectors_of_parquet(path: Path, _: dict[str, Any]) -> Iterator[npt.NDArray[Any]]:
+    with pyarrow().parquet.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=1024, columns=["embedding"]):
+            column = batch.column(0)
+            yield from column.flatten().to_numpy().reshape(-1, column.type.list_size)
+
+
 def _open_sqlite(path: Path, metadata: dict[str, Any]) -> tuple[npt.NDArray[Any], Records]:
     vectors, count = _empty(metadata), 0
-    with closing(_connect(path)) as connection:
-        (page,) = connection.execute("pragma page_size").fetchone()
-        if path.stat().st_size % page:  # behind the end SQLite reads zeros
-            raise ValueError("it is cut off")
-        found = connection.execute("select rowid, embedding from embeddings order by rowid")
-        for rowid, embedding in found:
-            vectors[rowid - 1] = np.frombuffer(embedding, vectors.dtype)
-            count += 1
+    for rowid, vector in _rows_of_sqlite(path, metadata):
+        vectors[rowid - 1] = vector
+        count += 1
 
     def records(rows: Sequence[int]) -> list[dict[str, Any]]:
         query = "select content, metadata from embeddings where rowid = ?"
@@ -265,6 +300,16 @@ def _open_sqlite(path: Path, metadata: dict[str, Any]) -> tuple[npt.NDArray[Any]
         return [{"text": text, **json.loads(rest)} for text, rest in rows_found]
 
     return vectors[:count], records
+
+
+def _rows_of_sqlite(path: Path, metadata: dict[str, Any]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
+    with closing(_connect(path)) as connection:
+        (page,) = connection.execute("pragma page_size").fetchone()
+        if path.stat().st_size % page:  # behind the end SQLite reads zeros
+            raise ValueError("it is cut off")
+        found = connection.execute("select rowid, embedding from embeddings order by rowid")
+        for rowid, embedding in found:
+            yield rowid, np.frombuffer(embedding, numpy_dtype(metadata["dtype"]))
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -285,4 +330,11 @@ _OPEN = {
     ".csv": _open_csv,
     ".parquet": _open_parquet,
     ".sqlite": _open_sqlite,
+}
+
+_VECTORS: dict[str, Callable[[Path, dict[str, Any]], Iterable[Sized]]] = {
+    ".jsonl": _vectors_of_jsonl,
+    ".csv": lambda path, _: (vector for _, vector in _rows_of_csv(path)),
+    ".parquet": _vectors_of_parquet,
+    ".sqlite": lambda path, metadata: (vector for _, vector in _rows_of_sqlite(path, metadata)),
 }

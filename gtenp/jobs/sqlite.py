@@ -61,6 +61,7 @@ def is_ours(path: Path) -> bool:
     query = "SELECT count(*) FROM sqlite_master WHERE name = 'gtenp'"
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            database.execute("PRAGMA writable_schema = ON")  # else a cut one tells nothing
             return bool(database.execute(query).fetchone()[0])
     except sqlite3.Error:
         return False

@@ -411,6 +411,44 @@ def test_a_job_that_is_done_is_known_by_its_metadata(tmp_path, tiny):
     assert not is_done()
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_a_damaged_out_is_not_done_and_is_said_to_be_embedded_anew(form, tmp_path):
+    if form == "parquet":
+        pytest.importorskip("pyarrow")
+    path, out = lines_in(tmp_path, words(4)), tmp_path / f"out.{form}"
+    embed(path, out)
+    whole, rows = out.read_bytes(), Path(f"{out}.rows.jsonl")
+    told = []
+
+    def is_done():
+        source = Source((str(path),))
+        return job.is_done(out, source, Embedder(DATA / "tiny"), Options(), told.append)
+
+    for content in (whole[:-1], whole[: -len(whole) // 4], whole[: len(whole) // 2]):
+        if form != "csv" or content != whole[:-1]:  # which lacks no more than its last line's end
+            out.write_bytes(content)
+            assert not is_done()
+            assert told.pop() == f"{out}: what is there is damaged, and is embedded anew"
+    embed(path, out)
+    assert out.read_bytes() == whole
+    assert is_done()
+    if form in ("jsonl", "csv"):
+        out.write_bytes(b"".join(whole.splitlines(keepends=True)[:-2]))
+        assert not is_done()
+        out.write_bytes(whole)
+    if rows.exists():
+        lines = rows.read_bytes().splitlines(keepends=True)
+        for content in (b"".join(lines[:2]), b"".join(lines)[:-1]):
+            rows.write_bytes(content)
+            assert not is_done()
+            assert told.pop().startswith(f"{out}: what is there is damaged")
+        rows.unlink()
+        assert not is_done()
+    embed(path, out)
+    assert is_done()
+    assert out.read_bytes() == whole
+
+
 def test_a_full_disk_leaves_what_a_run_goes_on_from(tmp_path):
     path, out = lines_in(tmp_path, words(5000)), tmp_path / "out.npy"
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))\n"
