@@ -423,7 +423,7 @@ def _fingerprint(name: str, source: Source) -> dict[str, Any]:
     folder = format_of(name, source.format) == "folder"
     digest = hashlib.sha256()
     size = 0
-    paths = files_of(name, source) if folder else [name]
+    paths = _files_read(name, source)
     for path in paths:
         if folder:
             digest.update(path.encode(errors="surrogateescape") + b"\n")
@@ -435,10 +435,23 @@ def _newest(source: Source) -> int:
     """When the newest of the inputs was changed, in Unix seconds; now, where one is a pipe."""
     if "-" in source.inputs or source.texts:
         return int(time.time())
-    names = list(source.inputs)
-    for name in filter(os.path.isdir, source.inputs):
-        names += files_of(name, source)
+    names = [path for name in source.inputs for path in _files_read(name, source)]
     return max(int(os.stat(name).st_mtime) for name in names)
+
+
+def _files_read(name: str, source: Source) -> list[str]:
+    """The files that an input is."""
+    form = format_of(name, source.format)
+    if form == "folder":
+        return files_of(name, source)
+    log = (
+        f"{os.path.realpath(name)}-wal"  # what SQLite has committed and not yet moved into the file
+    )
+    return [name, log] if form == "sqlite" and _size(log) else [name]
+
+
+def _size(name: str) -> int:
+    return os.path.getsize(name) if os.path.isfile(name) else 0
 
 
 def _hash_file(path: Path, digest: Any) -> int:

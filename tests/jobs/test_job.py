@@ -2,9 +2,11 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -447,6 +449,29 @@ def test_a_damaged_out_is_not_done_and_is_said_to_be_embedded_anew(form, tmp_pat
     embed(path, out)
     assert is_done()
     assert out.read_bytes() == whole
+
+
+def test_rows_that_sqlite_has_committed_beside_its_file_make_another_input(tmp_path):
+    path, out = tmp_path / "w.db", tmp_path / "out.npy"
+    source = Source((str(path),), sql="select text from t")
+
+    def is_done():
+        return job.is_done(out, source, Embedder(DATA / "tiny"), Options())
+
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("pragma journal_mode = wal")
+        connection.execute("create table t (text)")
+        connection.execute("insert into t values ('one')")
+        connection.commit()
+        job.run(source, out, Embedder(DATA / "tiny"), TINY)
+        assert is_done()
+        before = path.read_bytes()
+        connection.execute("insert into t values ('two')")
+        connection.commit()
+        assert path.read_bytes() == before
+        assert not is_done()
+        assert job.run(source, out, Embedder(DATA / "tiny"), TINY).rows == 2
+        assert is_done()
 
 
 def test_a_full_disk_leaves_what_a_run_goes_on_from(tmp_path):
