@@ -24,7 +24,8 @@ from gtenp.cli.sources import DTYPES
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 @click.option("-o", "--output", type=output_file, required=True, help="As gtenp embed's.")
-@click.option("--dtype", type=DTYPES, help="The numbers to write.  [default: those of the shards]")
+@click.option("--dtype", type=DTYPES,
+              help="Of float32 shards, the numbers to write.  [default: the shards']")  # fmt: skip
 def concat(shards: tuple[Path, ...], output: Path, dtype: str | None) -> None:
     """Join the files that gtenp embed --shard wrote, in the order of the input."""
     from gtenp.jobs.concat import concat as join

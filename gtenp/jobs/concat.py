@@ -28,15 +28,21 @@ _FORMS = (".npy", ".npz", ".safetensors", ".jsonl")
 
 def concat(paths: Sequence[Path], out: Path, dtype: str | None = None) -> int:
     """Join the OUTs of all shards of one job into ``out``, as the job would have written it in one,
-    by default in the shards' dtype: how many rows there are.
+    by default in the shards' dtype, of float32 in any: how many rows there are.
 
     InputError where a shard is missing, or is of another job, and where the job could not have
     written ``out``.
     """
     shards = _in_order(paths)
     metadata = shards[0].metadata
-    dtype = dtype or str(metadata["dtype"])
+    made = str(metadata["dtype"])
+    dtype = dtype or made
     out, form = destination_of(out, dtype, paths)
+    if dtype != made != "float32":
+        raise InputError(
+            f"{paths[0]}: holds {made}, and only shards of float32 can be made {dtype}; leave "
+            "--dtype out, or embed them as float32"
+        )
     typed = _parquet_inputs(metadata) if form.write is parquet.write else None
     bad = [one for path in paths for one in _errors_of(path)]
     options = {**metadata["options"], "shard": None, "dtype": dtype}

@@ -289,6 +289,15 @@ def test_what_embed_could_not_write_concat_does_not_either(tmp_path):
         assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize("dtype", ["float32", "int8", "ubinary"])
+def test_vectors_that_are_rounded_are_not_made_others(tmp_path, dtype):
+    shards = [embed(tmp_path, f"{i}.npy", shard=(i, 2), dtype="float16") for i in (1, 2)]
+    with pytest.raises(InputError, match=rf"1\.npy: holds float16, .* can be made {dtype};"):
+        concat(shards, tmp_path / "out.npy", dtype)
+    assert not (tmp_path / "out.npy").exists()
+    assert concat(shards, tmp_path / "out.npy", "float16") == len(TEXTS)
+
+
 def test_joining_leaves_what_a_job_of_the_same_name_has_done(tmp_path):
     shards = [embed(tmp_path, f"{i}.npy", shard=(i, 2)) for i in (1, 2)]
     part = tmp_path / "out.npy.part"
