@@ -151,7 +151,7 @@ def _lines(name: str, source: Source) -> Iterator[Record | Bad]:
 
 def _jsonl(name: str, source: Source) -> Iterator[Record | Bad]:
     column, id_column = source.column or "text", source.id_column
-    first = True
+    has_ids: bool | None = None  # whether the first object has the field id, and so should all
     for line, raw in _raw_lines(name):
         if not raw.strip():
             continue  # as readers of JSON lines do
@@ -163,13 +163,23 @@ def _jsonl(name: str, source: Source) -> Iterator[Record | Bad]:
         except (ValueError, RecursionError) as error:
             yield Bad(0, place, f"is not JSON: {error}")
         else:
-            if isinstance(row, dict):
-                if first and id_column is None and "id" in row:
-                    id_column = "id"
-                first = False
-                yield _record(source, place, line, row, column, id_column)
-            else:
+            if not isinstance(row, dict):
                 yield Bad(0, place, f"is {_kind(row)}; wanted an object with a field {column!r}")
+                continue
+            if source.id_column is None and column != "id":
+                if has_ids is None:
+                    has_ids = "id" in row
+                    id_column = "id" if has_ids else None
+                elif has_ids != ("id" in row):
+                    yield Bad(0, place, _other_id(row, has_ids))
+                    continue
+            yield _record(source, place, line, row, column, id_column)
+
+
+def _other_id(row: dict[str, Any], wanted: bool) -> str:
+    if wanted:
+        return _problem(row, "id", _Missing, "") + ", and the first line has; --id names another"
+    return "has a field 'id', and the first line has none; --id id takes each line's"
 
 
 def _raw_lines(name: str) -> Iterator[tuple[int, bytes]]:

@@ -67,11 +67,25 @@ def test_a_field_of_json_is_named_with_dots(tmp_path):
     )
 
 
-def test_the_field_id_is_the_id_where_the_first_line_has_one(tmp_path):
-    path = write(tmp_path / "a.jsonl", '{"text": "one", "id": "a"}\n{"text": "two"}\n')
-    first, second = found(path)
-    assert first.id == "a"
-    assert "has no field 'id'" in second.problem
+@pytest.mark.parametrize("flip", [False, True])
+def test_either_all_lines_of_json_have_the_field_id_or_none(tmp_path, flip):
+    lines = ['{"text": "one", "id": "a"}', '{"text": "two"}', '{"text": "three", "id": "c"}']
+    path = write(tmp_path / "a.jsonl", "\n".join(lines[1:] + lines[:1] if flip else lines))
+    first, second, third = found(path)
+    assert (first.id, first.text) == (("1", "two") if flip else ("a", "one"))
+    if flip:
+        complaint = "has a field 'id', and the first line has none; --id id takes each line's"
+        assert [second.problem, third.problem] == [complaint] * 2
+        assert "has no field 'id'" in found(path, id_column="id")[0].problem
+    else:
+        complaint = "has no field 'id', it has text, and the first line has; --id names another"
+        assert (second.problem, third.id) == (complaint, "c")
+
+
+def test_a_field_of_json_that_is_the_text_is_not_the_id_too(tmp_path):
+    path = write(tmp_path / "a.jsonl", '{"id": "one"}\n{"id": "two"}\n')
+    assert [(r.id, r.text) for r in found(path, column="id")] == [("1", "one"), ("2", "two")]
+    assert found(path, column="id", id_column="id")[0].id == "one"
 
 
 @pytest.mark.parametrize(
