@@ -167,7 +167,7 @@ def embed(
     if not at_once and not restart and job.is_done(output, source, embedder, options, say):
         say(f"{output}: is done already; --restart does it again")
         return
-    with _progress(source, quiet) as (tell, progress):
+    with _progress(replace(source, out=output), quiet) as (tell, progress):
         start = time.perf_counter()
         with _at_once(output) if at_once else nullcontext(output) as file:
             try:

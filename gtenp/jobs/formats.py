@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from gtenp.errors import InputError
@@ -21,6 +22,7 @@ FORMATS = {
 }
 GLOB = ("*.txt", "*.md")
 STREAMED = ("lines", "jsonl", "csv", "tsv")  # what may come through gzip and standard input
+BESIDE = (".json", ".rows.jsonl", ".errors.jsonl")  # what may stand beside OUT
 
 
 def format_of(name: str, given: str | None = None) -> str:
@@ -42,3 +44,14 @@ def format_of(name: str, given: str | None = None) -> str:
     if form not in STREAMED and (zipped or name == "-"):
         raise InputError(f"{name}: {form} can't be read as a stream; wanted a plain file")
     return form
+
+
+def is_of(path: Path, out: Path) -> bool:
+    """Whether a file is OUT, stands beside it as its own, or is what a job of it works with.
+
+    >>> [is_of(Path(name), Path("a.npy")) for name in ("a.npy.json", "a.npy.part/b", "a.json")]
+    [True, True, False]
+    """
+    path, out = Path(os.path.realpath(path)), Path(os.path.realpath(out))
+    names = {f".{out.name}.lock", *(out.name + end for end in ("", *BESIDE, ".part", ".joined"))}
+    return any(one.name in names and one.parent == out.parent for one in (path, *path.parents))

@@ -122,7 +122,7 @@ def run(
     job.
     """
     out, form = destination_of(out, options.dtype, source.inputs)
-    embedder = settle(embedder, options)
+    source, embedder = replace(source, out=out), settle(embedder, options)
     manifest = _manifest(source, embedder, model, options)
     typed = source if form.write is parquet.write and parquet.have_one_schema(source) else None
     # What shards are joined into may want the columns.
@@ -351,7 +351,8 @@ def is_done(
     out = Path(os.path.realpath(out))
     if out.suffix not in FORMS or not out.is_file() or beside(out, ".part").exists():
         return False
-    manifest = json.loads(json.dumps(_manifest(source, settle(embedder, options), "", options)))
+    source, embedder = replace(source, out=out), settle(embedder, options)
+    manifest = json.loads(json.dumps(_manifest(source, embedder, "", options)))
     if not source.inputs or any("sha256" not in one for one in manifest["inputs"]):
         return False
     names = ("gtenp", "weights_sha256", "settings_sha256", "options", "inputs")

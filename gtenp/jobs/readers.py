@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gtenp.errors import InputError, MissingPackageError
-from gtenp.jobs.formats import FORMATS, GLOB, format_of
+from gtenp.jobs.formats import FORMATS, GLOB, format_of, is_of
 from gtenp.jobs.records import Bad, Record
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Source:
     sql: str | None = None
     texts: tuple[str, ...] = ()  # what is at hand already, in place of inputs
     columns: bool = True  # whether a row's other columns go along
+    out: Path | None = None  # what is written, none of whose files is one of a folder's
 
     def __post_init__(self) -> None:
         given = {
@@ -126,11 +127,12 @@ def count(source: Source) -> int | None:
 
 
 def files_of(folder: str, source: Source) -> list[str]:
-    """A folder's files that the globs name, in the order of their names; InputError if there is
-    none.
+    """A folder's files that the globs name and that are none of OUT's, in the order of their names;
+    InputError if there is none.
     """
-    root = Path(folder)
-    found = {path for pattern in source.glob for path in root.rglob(pattern) if path.is_file()}
+    root, out = Path(folder), source.out
+    named = {path for pattern in source.glob for path in root.rglob(pattern) if path.is_file()}
+    found = {path for path in named if out is None or not is_of(path, out)}
     if not found:
         names = " or ".join(source.glob)
         raise InputError(f"{folder}: has no file that is called {names}; --glob names others")

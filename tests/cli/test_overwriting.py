@@ -70,3 +70,19 @@ def test_a_line_that_stopped_a_job_can_be_skipped_when_it_goes_on(tmp_path):
     assert ":2001: is not JSON" in embed(texts, "-o", out).stderr
     assert embed(texts, "-o", out, "--on-error", "skip").exit_code == 0
     assert (tmp_path / "v.npy.errors.jsonl").exists()
+
+
+def test_a_folders_files_are_read_without_those_of_out(tmp_path):
+    folder, out = tmp_path / "gl", tmp_path / "gl" / "out.npy"
+    folder.mkdir()
+    (folder / "one").write_text("one")
+    (folder / "two.txt").write_bytes(b"two \xff")
+    arguments = [folder, "--glob", "*", "-o", out, "--on-error", "skip"]
+    assert embed(*arguments).exit_code == 0
+    made = {path.name: path.read_bytes() for path in folder.glob("out.npy*")}
+    rows = made["out.npy.rows.jsonl"].splitlines()
+    assert [json.loads(row)["id"] for row in rows] == ["one"]
+    assert json.loads(made["out.npy.errors.jsonl"])["place"] == str(folder / "two.txt")
+    assert "is done already" in run("embed", "--model", TINY, *map(str, arguments)).stderr
+    assert embed(*arguments, "--restart").exit_code == 0
+    assert {path.name: path.read_bytes() for path in folder.glob("out.npy*")} == made
