@@ -13,7 +13,7 @@ import numpy as np
 from gtenp.errors import InputError
 from gtenp.jobs import parquet
 from gtenp.jobs.blocks import Block
-from gtenp.jobs.formats import FORMATS
+from gtenp.jobs.formats import FORMATS, is_of
 from gtenp.jobs.job import check_unchanged, distinct, rows_of
 from gtenp.jobs.outputs import Output, open_output, told_of_damage
 from gtenp.jobs.readers import Source
@@ -38,6 +38,9 @@ def concat(paths: Sequence[Path], out: Path, dtype: str | None = None) -> int:
     made = str(metadata["dtype"])
     dtype = dtype or made
     out, form = destination_of(out, dtype, paths)
+    for path in paths:
+        if is_of(out, path):
+            raise InputError(f"{out}: belongs to the shard {path}; name another file")
     if dtype != made != "float32":
         raise InputError(
             f"{paths[0]}: holds {made}, and only shards of float32 can be made {dtype}; leave "

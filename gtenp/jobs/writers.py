@@ -19,6 +19,7 @@ from numpy.lib import format as npy
 
 from gtenp.errors import InputError
 from gtenp.jobs import parquet, sqlite
+from gtenp.jobs.formats import is_of
 from gtenp.jobs.readers import pyarrow
 from gtenp.jobs.rows import DTYPES, as_text, beside_ours, numpy_dtype
 
@@ -73,8 +74,8 @@ def write(out: Path, rows: Rows, form: Form) -> None:
 
 
 def destination_of(out: Path, dtype: str, inputs: Iterable[str | Path]) -> tuple[Path, Form]:
-    """Where OUT's bytes go, and its form. InputError where they can't, or where a file is there
-    that is one of the inputs or a database of another's.
+    """Where OUT's bytes go, and its form. InputError where they can't, or where an
+    input or a database of another's would be lost.
     """
     form = FORMS.get(out.suffix)
     if form is None:
@@ -86,12 +87,13 @@ def destination_of(out: Path, dtype: str, inputs: Iterable[str | Path]) -> tuple
     out = Path(os.path.realpath(out))
     if not out.parent.is_dir():
         raise InputError(f"{out.parent}: no such folder; make it first, or name another")
-    if out.exists():
-        for path in map(Path, inputs):
-            if path.exists() and path.samefile(out):
-                raise InputError(f"{out}: is an input too, and would be lost; name another file")
-        if form.write is sqlite.write and not sqlite.is_ours(out):
-            raise InputError(f"{out}: is a database that gtenp didn't write; name another file")
+    for path in map(Path, inputs):
+        if is_of(path, out) or (out.exists() and path.exists() and path.samefile(out)):
+            raise InputError(
+                f"{path}: is an input too, and would be lost; name another file than {out.name}"
+            )
+    if out.exists() and form.write is sqlite.write and not sqlite.is_ours(out):
+        raise InputError(f"{out}: is a database that gtenp didn't write; name another file")
     return out, form
 
 

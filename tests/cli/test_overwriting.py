@@ -86,3 +86,19 @@ def test_a_folders_files_are_read_without_those_of_out(tmp_path):
     assert "is done already" in run("embed", "--model", TINY, *map(str, arguments)).stderr
     assert embed(*arguments, "--restart").exit_code == 0
     assert {path.name: path.read_bytes() for path in folder.glob("out.npy*")} == made
+
+
+@pytest.mark.parametrize(
+    "name", ["s.npy.rows.jsonl", "s.npy.json", "s.npy.errors.jsonl", "s.npy.part/rows.jsonl"]
+)
+def test_an_input_is_not_replaced_by_what_stands_beside_out(tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('{"text": "hello"}\n')
+    for given in {path, path.parent} - {tmp_path}:
+        how = ("--glob", "*") if given.is_dir() else ("--format", "jsonl")
+        result = embed(given, *how, "-o", tmp_path / "s.npy")
+        assert result.exit_code == 2
+        complaint = f"{given}: is an input too, and would be lost; name another file than s.npy"
+        assert complaint in result.stderr
+    assert path.read_text() == '{"text": "hello"}\n'

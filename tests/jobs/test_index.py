@@ -289,6 +289,12 @@ def test_what_embed_could_not_write_concat_does_not_either(tmp_path):
         assert sorted(tmp_path.iterdir()) == before
 
 
+def test_a_shard_does_not_lose_what_stands_beside_it(tmp_path):
+    shards = [embed(tmp_path, f"{i}.npy", shard=(i, 2)) for i in (1, 2)]
+    with pytest.raises(InputError, match=r"belongs to the shard .*1\.npy; name another file"):
+        concat(shards, tmp_path / "1.npy.rows.jsonl")
+
+
 @pytest.mark.parametrize("dtype", ["float32", "int8", "ubinary"])
 def test_vectors_that_are_rounded_are_not_made_others(tmp_path, dtype):
     shards = [embed(tmp_path, f"{i}.npy", shard=(i, 2), dtype="float16") for i in (1, 2)]
