@@ -219,6 +219,12 @@ def settle(embedder: Embedder, options: Options) -> Embedder:
         settled.max_seq_length = options.max_length
     if options.truncate_dim is not None:
         settled.truncate_dim = options.truncate_dim
+        size = settled.get_embedding_dimension()
+        if options.truncate_dim > size:
+            raise InputError(
+                f"--truncate-dim {options.truncate_dim}: the model's vectors have {size} values; "
+                "wanted at most so many"
+            )
     if options.normalize is False and embedder.heads and embedder.heads[-1] is normalize:
         settled.heads = embedder.heads[:-1]
     prompt = prompt_of(settled, options)

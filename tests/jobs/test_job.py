@@ -169,6 +169,12 @@ def test_parts_longer_than_the_model_reads_are_refused(tmp_path):
         embed(lines_in(tmp_path, ["a"]), tmp_path / "out.npy", chunk=64)
 
 
+def test_more_values_than_a_vector_has_are_refused(tmp_path):
+    with pytest.raises(InputError, match="--truncate-dim 33: the model's vectors have 32 values"):
+        embed(lines_in(tmp_path, ["a"]), tmp_path / "out.npy", truncate_dim=33)
+    assert embed(lines_in(tmp_path, ["a"]), tmp_path / "out.npy", truncate_dim=32).width == 32
+
+
 def test_texts_that_were_cut_are_counted(tmp_path):
     path = lines_in(tmp_path, ["a " * 100, "b", "a " * 62])
     assert embed(path, tmp_path / "out.npy").cut == 1
