@@ -332,7 +332,7 @@ def rows_of(
     return Rows(
         spool,
         typed,
-        name=out.stem,
+        name=os.fsencode(out.stem).decode("utf-8", "replace"),
         updated=manifest["updated"],
         in_parts=manifest["options"].get("chunk") is not None,
         dtype=dtype,
@@ -433,7 +433,7 @@ def _fingerprint(name: str, source: Source) -> dict[str, Any]:
     paths = _files_read(name, source)
     for path in paths:
         if folder:
-            digest.update(path.encode(errors="surrogateescape") + b"\n")
+            digest.update(os.fsencode(path) + b"\n")
         size += _hash_file(Path(path), digest)
     return {"path": name, "files": len(paths), "bytes": size, "sha256": digest.hexdigest()}
 

@@ -68,6 +68,11 @@ class Source:
                     f"{option}: is for {', '.join(sorted(_READ_BY[option]))}, and what is given is "
                     f"read as {found}{how}; leave it out"
                 )
+        for name in (*self.inputs, *self.glob, self.column, self.id_column, self.sql):
+            if name and _surrogates(name):
+                raise InputError(
+                    f"{name!r}: is not UTF-8, as which all is written down; give it another name"
+                )
         for name in self.inputs:
             if not self.sql and format_of(name, self.format) == "sqlite":
                 raise InputError(f"{name}: --sql says what to read: --sql 'select id, text from t'")
@@ -405,6 +410,9 @@ def _documents(name: str, source: Source) -> Iterator[Record | Bad]:
     folder = Path(name).is_dir()
     alone = len(source.inputs) == 1
     for path in files_of(name, source) if folder else [name]:
+        if _surrogates(path):
+            yield Bad(0, repr(path), "its name is not UTF-8")
+            continue
         try:
             text = Path(path).read_bytes().removeprefix(b"\xef\xbb\xbf").decode("utf-8")
         except UnicodeDecodeError as error:

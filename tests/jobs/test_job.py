@@ -240,6 +240,24 @@ def test_bad_lines_that_are_skipped_are_listed_and_ids_stay_right(tmp_path):
     assert not (tmp_path / "out.npy.errors.jsonl").exists()  # of another run
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="others have no such names")
+def test_a_name_that_is_not_utf8_is_one_sentence(tmp_path):
+    (tmp_path / "one.txt").write_text("one")
+    Path(os.fsdecode(bytes(tmp_path) + b"/b\xff.txt")).write_text("two")
+    out = tmp_path / "out.npy"
+    complaint = r"/b\\udcff\.txt': its name is not UTF-8; mend it .* --on-error skip"
+    with pytest.raises(InputError, match=complaint):
+        embed(tmp_path, out)
+    done = embed(tmp_path, out, on_error="skip")
+    assert (done.rows, done.bad) == (1, 1)
+    assert "b\\udcff.txt" in json.loads(Path(f"{out}.errors.jsonl").read_text())["place"]
+    with pytest.raises(InputError, match=r"/b\\udcff\.txt': is not UTF-8, .*another name"):
+        embed(Path(os.fsdecode(bytes(tmp_path) + b"/b\xff.txt")), out)
+    named = Path(os.fsdecode(bytes(tmp_path) + b"/o\xff.sqlite"))
+    embed(tmp_path / "one.txt", named)
+    assert len(open_output(named).vectors) == 1
+
+
 # ── what ends a job, and going on ────────────────────────────────────────────────────────────────
 
 
