@@ -18,7 +18,7 @@ from gtenp.jobs.job import check_unchanged, distinct, rows_of
 from gtenp.jobs.outputs import Output, open_output, told_of_damage
 from gtenp.jobs.readers import Source
 from gtenp.jobs.records import Bad, Record
-from gtenp.jobs.spool import Spool
+from gtenp.jobs.spool import Spool, changed_options
 from gtenp.jobs.writers import beside, destination_of, write
 from gtenp.model_files.folders import locked
 
@@ -91,8 +91,9 @@ def _in_order(paths: Sequence[Path]) -> list[Output]:
         job = _of_all(output.metadata)
         first = first or (path, job)
         if job != first[1]:
-            differ = ", ".join(name for name in job if job[name] != first[1].get(name))
-            raise InputError(f"{path}: is of another job than {first[0]}: {differ}")
+            differ = [name for name in job if name != "options" and job[name] != first[1].get(name)]
+            differ += changed_options(first[1]["options"], job["options"])
+            raise InputError(f"{path}: is of another job than {first[0]}: {', '.join(differ)}")
         if number in found:
             raise InputError(f"{path}: is shard {number}/{count}, as an earlier one is")
         found[number] = output

@@ -357,6 +357,8 @@ def is_done(
     out = Path(os.path.realpath(out))
     if out.suffix not in FORMS or not out.is_file() or beside(out, ".part").exists():
         return False
+    if options.on_error == "stop" and beside(out, ".errors.jsonl").exists():
+        return False  # it has lines at which this job stops
     source, embedder = replace(source, out=out), settle(embedder, options)
     manifest = json.loads(json.dumps(_manifest(source, embedder, "", options)))
     if not source.inputs or any("sha256" not in one for one in manifest["inputs"]):
@@ -376,6 +378,7 @@ def is_done(
 def _manifest(source: Source, embedder: Embedder, model: str, options: Options) -> dict[str, Any]:
     library, kernel = blas()
     given = {field.name: getattr(options, field.name) for field in fields(options)}
+    del given["on_error"]  # which changes no vector
     chosen = {"format": source.format, "column": source.column, "id": source.id_column}
     return {
         "gtenp": __version__,

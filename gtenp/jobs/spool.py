@@ -232,18 +232,18 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
+def changed_options(was: dict[str, Any], is_now: dict[str, Any]) -> list[str]:
+    """Those of a job that differ, as the command line calls them."""
+    return [f"--{k.replace('_', '-')}" for k in is_now if was.get(k) != is_now[k]]
+
+
 def _compare(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
     """InputError names what makes it another job. What may change a vector's last bit, and
     nothing else, is told: the kernel is that of a CPU, and a job may move.
     """
     apart = ("machine", "updated", "options", "inputs")
     changed = [name for name in new if name not in apart and old.get(name) != new[name]]
-    was, is_now = old["options"], new["options"]
-    # A line that stopped the job may be skipped now: no block that is done had one.
-    free = {"on_error"} if was.get("on_error") == "stop" else set()
-    changed += [
-        f"--{k.replace('_', '-')}" for k in is_now if k not in free and was.get(k) != is_now[k]
-    ]
+    changed += changed_options(old["options"], new["options"])
     read_then, read_now = ({one["path"]: one for one in job["inputs"]} for job in (old, new))
     paths = {**read_then, **read_now}
     changed += [path for path in paths if read_then.get(path) != read_now.get(path)]

@@ -394,13 +394,22 @@ def test_shards_that_do_not_fit_are_refused(tmp_path):
     with pytest.raises(InputError, match=r"is shard 1/2, as an earlier one is"):
         concat([one, one], tmp_path / "out.npy")
     other = embed(tmp_path, "two.npy", shard=(2, 2), normalize=True)
-    with pytest.raises(InputError, match=r"is of another job than .*: normalized, options"):
+    with pytest.raises(InputError, match=r"is of another job than .*: normalized, --normalize$"):
         concat([one, other], tmp_path / "out.npy")
     with pytest.raises(InputError, match=r"joined from \.npy"):
         concat([embed(tmp_path, "two.csv", shard=(2, 2))], tmp_path / "out.npy")
     with pytest.raises(InputError, match="is no shard"):
         concat([embed(tmp_path, "whole.npy")], tmp_path / "out.npy")
     assert not (tmp_path / "out.npy").exists()
+
+
+def test_shards_that_would_stop_or_skip_are_joined(tmp_path):
+    one = embed(tmp_path, "one.npy", shard=(1, 2))
+    two = embed(tmp_path, "two.npy", shard=(2, 2), on_error="skip")
+    assert concat([one, two], tmp_path / "out.npy") == len(TEXTS)
+    other = embed(tmp_path, "two.npy", shard=(2, 2), max_length=10, chunk=5)
+    with pytest.raises(InputError, match=r"than .*one\.npy: --max-length, --chunk$"):
+        concat([one, other], tmp_path / "out.npy")
 
 
 def test_what_shards_left_out_is_listed_beside_the_whole(tmp_path):

@@ -310,6 +310,26 @@ def test_a_changed_option_is_refused_by_name(tmp_path, monkeypatch):
         embed(path, out, normalize=True, max_length=10)
 
 
+def test_a_job_that_stopped_and_goes_on_with_skip_is_the_same_job(tmp_path):
+    path, out = tmp_path / "a.txt", tmp_path / "out.npy"
+    path.write_bytes("".join(f"{text}\n" for text in words(3000)).encode() + b"\xff\n")
+    with pytest.raises(InputError, match=r"a\.txt:3001"):
+        embed(path, out)
+    assert embed(path, out, on_error="skip").resumed == 2048
+    resumed = files(tmp_path)
+    embed(path, out, on_error="skip", restart=True)
+    assert files(tmp_path) == resumed
+
+    def is_done(**options):
+        return job.is_done(out, Source((str(path),)), Embedder(DATA / "tiny"), Options(**options))
+
+    assert is_done(on_error="skip")
+    assert not is_done()  # it stops at that line
+    path.write_text("one\n")
+    embed(path, out)
+    assert is_done(on_error="skip")
+
+
 def test_a_changed_model_is_refused(tmp_path, monkeypatch, tiny):
     path, out = begun(tmp_path, monkeypatch)
     weights = bytearray((tiny / "model.safetensors").read_bytes())
