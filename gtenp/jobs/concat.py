@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def concat(paths: Sequence[Path], out: Path, dtype: str | None = None) -> int:
     InputError where a shard is missing, or is of another job, and where the job could not have
     written ``out``.
     """
-    shards = _in_order(paths)
+    shards, errors = _in_order(paths)
     metadata = shards[0].metadata
     made = str(metadata["dtype"])
     dtype = dtype or made
@@ -47,16 +48,13 @@ def concat(paths: Sequence[Path], out: Path, dtype: str | None = None) -> int:
             "--dtype out, or embed them as float32"
         )
     typed = _parquet_inputs(metadata) if form.write is parquet.write else None
-    bad = [one for path in paths for one in _errors_of(path)]
     options = {**metadata["options"], "shard": None, "dtype": dtype}
     manifest = {**metadata, "options": options, "machine": {}}
     folder = beside(out, ".joined")  # OUT.part may be what a job has done so far
     with locked(out, wait=False):
         try:
             with Spool(folder, manifest, restart=True) as spool:
-                for block, rows, vectors in _blocks(shards, form.columns):
-                    block.bad.extend(bad)
-                    bad = []
+                for block, rows, vectors in _blocks(shards, errors, form.columns):
                     spool.add(block, rows, vectors, 0, 0)
                 spool.commit()
                 if form.unique_ids:
@@ -75,9 +73,9 @@ def _refuse_repeats(spool: Spool, out: Path) -> None:
             )
 
 
-def _in_order(paths: Sequence[Path]) -> list[Output]:
-    """The shards by their numbers."""
-    found: dict[int, Output] = {}
+def _in_order(paths: Sequence[Path]) -> tuple[list[Output], list[list[Bad]]]:
+    """The shards by their numbers, and what each left out."""
+    found: dict[int, tuple[Output, list[Bad]]] = {}
     first: tuple[Path, dict[str, Any]] | None = None
     count = 0
     for path in paths:
@@ -96,11 +94,12 @@ def _in_order(paths: Sequence[Path]) -> list[Output]:
             raise InputError(f"{path}: is of another job than {first[0]}: {', '.join(differ)}")
         if number in found:
             raise InputError(f"{path}: is shard {number}/{count}, as an earlier one is")
-        found[number] = output
+        found[number] = output, _errors_of(path, output)
     missing = [f"{number}/{count}" for number in range(1, count + 1) if number not in found]
     if missing:
         raise InputError(f"shards are missing: {', '.join(missing)}; give the OUTs of all")
-    return [found[number] for number in range(1, count + 1)]
+    ordered = [found[number] for number in range(1, count + 1)]
+    return [output for output, _ in ordered], [errors for _, errors in ordered]
 
 
 def _of_all(metadata: dict[str, Any]) -> dict[str, Any]:
@@ -115,13 +114,17 @@ def _of_all(metadata: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _blocks(shards: list[Output], keep_columns: bool) -> Iterator[tuple[Block, list[Record], Any]]:
+def _blocks(
+    shards: list[Output], errors: list[list[Bad]], keep_columns: bool
+) -> Iterator[tuple[Block, list[Record], Any]]:
     """Each block of the input, with its rows."""
-    sizes = {block: rows for shard in shards for block, rows in shard.metadata["blocks"]}
+    sizes = {block: counts for shard in shards for block, *counts in shard.metadata["blocks"]}
     taken = [0] * len(shards)
+    bad = [iter(some) for some in errors]
     for number in sorted(sizes):
         which = number % len(shards)
-        start, end = taken[which], taken[which] + sizes[number]
+        rows, left_out = sizes[number]
+        start, end = taken[which], taken[which] + rows
         taken[which] = end
         records = []
         for found in shards[which].records(range(start, end)):
@@ -130,7 +133,7 @@ def _blocks(shards: list[Output], keep_columns: bool) -> Iterator[tuple[Block, l
                 found.pop("columns", None)
             records.append(Record(**found))
         vectors = np.asarray(shards[which].vectors[start:end], np.float32)
-        yield Block(number, records), records, vectors
+        yield Block(number, records, list(islice(bad[which], left_out))), records, vectors
 
 
 def _parquet_inputs(metadata: dict[str, Any]) -> Source | None:
@@ -148,10 +151,16 @@ def _parquet_inputs(metadata: dict[str, Any]) -> Source | None:
     return source if parquet.have_one_schema(source) else None
 
 
-def _errors_of(path: Path) -> list[Bad]:
+def _errors_of(path: Path, shard: Output) -> list[Bad]:
     """What a shard's job left out."""
+    count = sum(bad for _, _, bad in shard.metadata["blocks"])
+    if not count:
+        return []
     errors = beside(path, ".errors.jsonl")
     if not errors.is_file():
-        return []
+        raise InputError(f"{errors} is missing; copy it beside the vectors")
     with told_of_damage(errors), open(errors, "rb") as lines:
-        return [Bad(0, **json.loads(line)) for line in lines]
+        found = [Bad(0, **json.loads(line)) for line in lines]
+        if len(found) != count:
+            raise ValueError(f"it has {len(found)} lines, the shard left out {count}")
+        return found

@@ -327,7 +327,7 @@ def rows_of(
         ranges = ranges_of(spool.vectors(), spool.dimension)
         metadata["ranges"] = ranges.tolist()
     if manifest["options"].get("shard"):
-        metadata["blocks"] = [[entry.block, entry.rows] for entry in entries]
+        metadata["blocks"] = [[entry.block, entry.rows, entry.bad] for entry in entries]
         metadata["read_sha256"] = read_sha256
     return Rows(
         spool,

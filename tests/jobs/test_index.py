@@ -2,7 +2,6 @@ import io
 import json
 import random
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -412,18 +411,24 @@ def test_shards_that_would_stop_or_skip_are_joined(tmp_path):
         concat([one, other], tmp_path / "out.npy")
 
 
-def test_what_shards_left_out_is_listed_beside_the_whole(tmp_path):
+def test_what_shards_left_out_is_listed_in_the_inputs_order_beside_the_whole(tmp_path):
     path = tmp_path / "a.txt"
-    path.write_bytes(b"one\n\xff\n" * 1500)
-    shards = []
-    for i in (1, 2):
-        shards.append(tmp_path / f"{i}.npy")
-        options = Options(shard=(i, 2), on_error="skip")
-        job.run(Source((str(path),)), shards[-1], Embedder(TINY), TINY, options)
+    path.write_bytes(b"one\n\xff\n" * 3000)
+
+    def embed_all(name, shard=None):
+        out, options = tmp_path / name, Options(shard=shard, on_error="skip")
+        job.run(Source((str(path),)), out, Embedder(TINY), TINY, options)
+        return out
+
+    shards = [embed_all(f"{i}.npy", (i, 2)) for i in (1, 2)]
     concat(shards, tmp_path / "out.npy")
-    lines = Path(f"{tmp_path / 'out.npy'}.errors.jsonl").read_text().splitlines()
-    assert len(lines) == 1500
-    assert json.loads(lines[0])["place"] == f"{path}:2"
-    beside(shards[0], ".errors.jsonl").write_text('"place')
-    with pytest.raises(InputError, match=r"1\.npy\.errors\.jsonl: is damaged"):
+    whole = beside(embed_all("whole.npy"), ".errors.jsonl").read_bytes()
+    assert beside(tmp_path / "out.npy", ".errors.jsonl").read_bytes() == whole
+    errors = beside(shards[0], ".errors.jsonl")
+    for content in (b'"place', whole.splitlines(keepends=True)[0]):
+        errors.write_bytes(content)
+        with pytest.raises(InputError, match=r"1\.npy\.errors\.jsonl: is damaged"):
+            concat(shards, tmp_path / "out.npy")
+    errors.unlink()
+    with pytest.raises(InputError, match=r"1\.npy\.errors\.jsonl is missing; copy it beside"):
         concat(shards, tmp_path / "out.npy")
