@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,7 @@ def _embedded(where: Path, model: str, read: dict[str, Any], cache: bool, stack:
     from gtenp.jobs import job
     from gtenp.jobs.formats import GLOB
     from gtenp.jobs.readers import Source
+    from gtenp.jobs.spool import AnotherJobError
 
     glob = read.pop("glob") or GLOB
     source = Source(
@@ -114,7 +116,11 @@ def _embedded(where: Path, model: str, read: dict[str, Any], cache: bool, stack:
 
     if job.is_done(out, source, embedder, options, tell):
         return out
-    done = job.run(source, out, embedder, model, options, tell=tell)
+    run = partial(job.run, source, out, embedder, model, options, tell=tell)
+    try:
+        done = run()
+    except AnotherJobError:  # a cache has no one to ask
+        done = run(restart=True)
     if done.cut:
         tell(f"{done.cut:,} of {done.texts:,} texts were cut; gtenp embed --chunk makes parts")
     return out

@@ -35,6 +35,10 @@ _DATA = ("rows.f32", "rows.jsonl", "errors.jsonl")
 _SECONDS = 1.0  # between two commits: what a kill costs, and how often the disk is waited for
 
 
+class AnotherJobError(InputError):
+    """What an earlier run has done is of another job, or damaged."""
+
+
 class Entry(NamedTuple):
     """The journal's line for a block."""
 
@@ -54,7 +58,7 @@ class Spool:
     def __init__(self, folder: Path, manifest: dict[str, Any], restart: bool = False) -> None:
         """Make the folder, or find in it what an earlier run of the same job has done.
 
-        InputError where it is of another job: the message names what differs.
+        AnotherJobError where it is of another job: the message names what differs.
         """
         self.folder = folder
         self.dimension: int = manifest["dimension"]
@@ -113,19 +117,19 @@ class Spool:
         return entries
 
     def skip_done(self, blocks: Iterable[Block]) -> Iterator[Block]:
-        """The blocks that are yet to do. InputError where one that is done reads otherwise now."""
+        """The blocks that are yet to do. AnotherJobError where one that is done reads otherwise."""
         done = iter(list(self.entries))  # more will come
         for block in blocks:
             entry = next(done, None)
             if entry is None:
                 yield block
             elif (entry.block, entry.digest) != (block.number, block.digest()):
-                raise InputError(
+                raise AnotherJobError(
                     f"{self.folder}: {_where(block)} reads otherwise than when it was embedded; "
                     "take the input as it was, or begin anew with --restart"
                 )
         if next(done, None) is not None:
-            raise InputError(
+            raise AnotherJobError(
                 f"{self.folder}: the input has fewer texts than were embedded; take it as it was, "
                 "or begin anew with --restart"
             )
@@ -228,7 +232,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         for name in ("options", "machine", "dimension", "updated", "inputs"):
             manifest[name]
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is damaged; begin anew with --restart") from error
+        raise AnotherJobError(f"{path} is damaged; begin anew with --restart") from error
     return manifest
 
 
@@ -238,7 +242,7 @@ def changed_options(was: dict[str, Any], is_now: dict[str, Any]) -> list[str]:
 
 
 def _compare(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    """InputError names what makes it another job. What may change a vector's last bit, and
+    """AnotherJobError names what makes it one. What may change a vector's last bit, and
     nothing else, is told: the kernel is that of a CPU, and a job may move.
     """
     apart = ("machine", "updated", "options", "inputs")
@@ -248,7 +252,7 @@ def _compare(folder: Path, old: dict[str, Any], new: dict[str, Any]) -> list[str
     paths = {**read_then, **read_now}
     changed += [path for path in paths if read_then.get(path) != read_now.get(path)]
     if changed:
-        raise InputError(
+        raise AnotherJobError(
             f"{folder} is of another job: {', '.join(changed)} changed since; do as then, or begin "
             "anew with --restart"
         )

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from command_line import TINY, run
 
+from gtenp.jobs import job
+
 QUERY = "old boat"
 
 
@@ -56,6 +58,19 @@ def test_a_cache_is_kept_beside_the_texts_and_taken_while_they_are_the_same(text
     texts.write_text("another old boat\n")
     assert found(*arguments)[0]["text"] == "another old boat"
     assert kept.stat().st_mtime_ns != made
+
+
+def test_a_cache_that_was_ended_of_texts_that_changed_since_is_begun_anew(texts, monkeypatch):
+    def ended(*_):
+        raise KeyboardInterrupt
+
+    arguments = (QUERY, "--in", texts, "-k", "1", "--model", TINY, "--cache")
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "write", ended)
+        assert run("search", *map(str, arguments)).exit_code == 130
+    assert texts.with_name("texts.txt.gtenp.npy.part").exists()
+    texts.write_text("another old boat\n")
+    assert found(*arguments)[0]["text"] == "another old boat"
 
 
 def test_a_folder_of_texts_is_searched(tmp_path):
