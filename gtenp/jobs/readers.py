@@ -282,12 +282,17 @@ def _sqlite(name: str, source: Source) -> Iterator[Record | Bad]:
     address = Path(name).absolute().as_uri() + "?mode=ro"
     try:
         with closing(sqlite3.connect(address, uri=True)) as connection:
+            # What is no UTF-8 is found in its row, as of CSV.
+            connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
             cursor = connection.execute(str(source.sql))
             names = [column[0] for column in cursor.description or ()]
             column, id_column = choose_columns(name, names, source)
             for row, values in enumerate(cursor, 1):
-                by_name = dict(zip(names, values, strict=True))
-                yield _record(source, f"{name}:{row}", row, by_name, column, id_column)
+                place, by_name = f"{name}:{row}", dict(zip(names, values, strict=True))
+                if any(isinstance(value, str) and _surrogates(value) for value in values):
+                    yield Bad(0, place, "is not UTF-8")
+                else:
+                    yield _record(source, place, row, by_name, column, id_column)
     except (sqlite3.Error, sqlite3.Warning) as error:
         raise InputError(f"{name}: {error}; --sql was {str(source.sql)!r:.80}") from error
 

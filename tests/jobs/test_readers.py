@@ -268,6 +268,19 @@ def test_sql_says_what_is_read_of_sqlite(tmp_path):
         found(path)
 
 
+def test_text_of_sqlite_that_is_not_utf8_is_a_bad_row(tmp_path):
+    path = tmp_path / "a.db"
+    connection = sqlite3.connect(path)
+    connection.execute("create table t (text, more)")
+    connection.execute("insert into t values ('one', 'x'), (cast(x'62ff' as text), 'y')")
+    connection.execute("insert into t values ('three', cast(x'ff' as text)), ('\u00e9', 'z')")
+    connection.commit()
+    connection.close()
+    one, *bad, four = found(path, sql="select * from t")
+    assert (one.id, one.text, four.id, four.text) == ("1", "one", "4", "\u00e9")
+    assert bad == [Bad(i, f"{path}:{i + 1}", "is not UTF-8") for i in (1, 2)]
+
+
 def test_the_only_column_of_a_query_is_the_text(tmp_path):
     path = tmp_path / "a.db"
     sqlite3.connect(path).close()
