@@ -341,12 +341,30 @@ def _record(
     others = None
     if source.columns:
         others = {name: value for name, value in row.items() if name not in (column, id_column)}
-    if _surrogates(_as_json([text, ident, others])):
+        for name in [name for name, value in others.items() if isinstance(value, bytes)]:
+            del others[name]
+            _tell_of_bytes(place, name)
+    known = _as_json([text, ident, others])
+    if _surrogates(known):
         return Bad(0, place, "has half of a surrogate pair, which is no character")
+    if "NaN" in known or "Infinity" in known:  # which JSON has no word for
+        others = json.loads(known, parse_constant=lambda _: None)[2]
     return Record(0, ident, place, text, others)
 
 
-_as_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
+def plain(value: Any) -> str | None:
+    """What JSON has no type for, as text; of bytes nothing."""
+    return None if isinstance(value, bytes) else str(value)
+
+
+_as_json = json.JSONEncoder(ensure_ascii=False, default=plain).encode
+
+
+def _tell_of_bytes(place: str, column: str) -> None:
+    import warnings
+
+    file = place.rpartition(":")[0]
+    warnings.warn(f"{file}: what the column {column!r} holds as bytes is left out", stacklevel=2)
 
 
 class _Missing:

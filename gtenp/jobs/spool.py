@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gtenp.errors import InputError
+from gtenp.jobs.readers import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -205,7 +206,7 @@ def _row_line(record: Record) -> str:
         "columns": record.columns,
     }
     kept = {name: value for name, value in fields.items() if value is not None}
-    return json.dumps(kept, ensure_ascii=False, default=str) + "\n"
+    return json.dumps(kept, ensure_ascii=False, default=plain) + "\n"
 
 
 def _line(entry: Entry) -> str:

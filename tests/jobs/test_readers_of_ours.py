@@ -109,6 +109,50 @@ def test_a_column_that_is_called_as_ours_gets_another_name(tmp_path):
     assert len(json.loads(row["embedding"])) == 32
 
 
+def test_numbers_that_json_has_no_word_for_are_null(tmp_path):
+    path = tmp_path / "a.jsonl"
+    line = '{"text": "NaN", "x": [NaN, {"y": -Infinity}], "big": 1e999, "n": 1.5, "s": "Infinity"}'
+    path.write_text(line)
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    for name in ("out.jsonl", "out.csv"):
+        embed(path, tmp_path / name)
+    columns = {"x": [None, {"y": None}], "big": None, "n": 1.5, "s": "Infinity"}
+    made = json.loads((tmp_path / "out.jsonl").read_text(), parse_constant=refuse)
+    assert (made["text"], made["columns"]) == ("NaN", columns)
+    with (tmp_path / "out.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["text"], row["x"], row["big"]) == ("NaN", '[null, {"y": null}]', "")
+
+
+def test_bytes_of_a_table_are_left_out_with_a_warning(tmp_path):
+    path = tmp_path / "a.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("create table t as select 'one' as text, x'ff' as image, 7 as n")
+        connection.commit()
+    source = Source((str(path),), sql="select * from t")
+    out = tmp_path / "out.jsonl"
+    with pytest.warns(UserWarning, match=r"a\.db: what the column 'image' holds as bytes is left"):
+        job.run(source, out, Embedder(TINY), TINY)
+    assert json.loads(out.read_text())["columns"] == {"n": 7}
+    job.run(source, tmp_path / "out.npy", Embedder(TINY), TINY)  # which has no columns
+
+
+def test_bytes_of_parquet_reach_parquet_alone(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "a.parquet"
+    some = {"text": ["one"], "image": [b"\xff"], "more": [{"key": b"\xff", "n": 1}], "n": [7]}
+    pq.write_table(pa.table(some), path)
+    with pytest.warns(UserWarning, match="'image' holds as bytes"):
+        out = embed(path, tmp_path / "out.jsonl")
+    assert json.loads(out.read_text())["columns"] == {"more": {"key": None, "n": 1}, "n": 7}
+    made = pq.read_table(embed(path, tmp_path / "out.parquet"))
+    assert made["image"].to_pylist() == [b"\xff"]
+
+
 # ── SQLite ───────────────────────────────────────────────────────────────────────────────────────
 
 
