@@ -454,9 +454,7 @@ def _files_read(name: str, source: Source) -> list[str]:
     form = format_of(name, source.format)
     if form == "folder":
         return files_of(name, source)
-    log = (
-        f"{os.path.realpath(name)}-wal"  # what SQLite has committed and not yet moved into the file
-    )
+    log = f"{os.path.realpath(name)}-wal"  # what SQLite has committed, but not into the file
     return [name, log] if form == "sqlite" and _size(log) else [name]
 
 
