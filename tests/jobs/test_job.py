@@ -423,9 +423,8 @@ def test_an_older_out_never_stands_beside_newer_files(moment, tmp_path, monkeypa
         monkeypatch.undo()
     embed(path, out)
     assert open_output(out).records([0])[0]["text"] == "new one"
-    np.testing.assert_array_equal(
-        np.load(out), Embedder(DATA / "tiny").encode(["new one", "new two"])
-    )
+    wanted = Embedder(DATA / "tiny").encode(["new one", "new two"])
+    assert np.abs(np.load(out) - wanted).max() <= 1e-6
 
 
 def test_a_job_that_is_done_is_known_by_its_metadata(tmp_path, tiny):

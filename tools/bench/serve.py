@@ -1,9 +1,9 @@
 """Measure `gtenp serve` beside other servers on this machine: `make bench-serve`.
 
-usage: python tools/bench/serve.py MINILM_FOLDER WORK_FOLDER RESULTS_FOLDER [--quick]
+usage: python tools/bench/serve.py MINILM WORK RESULTS [--infinity COMMAND] [--quick]
 
-RESULTS_FOLDER gets serve.json and, made of it, serve.md. Each server is a process of its own that
-is stopped (SIGSTOP) while another is asked; the clients are a process beside it, on loopback.
+The folder RESULTS gets serve.json and, made of it, serve.md. Each server is a process of its own
+that is stopped (SIGSTOP) while another is asked; the clients are a process beside it, on loopback.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import argparse
 import base64
 import json
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from gtenp import Embedder
 
 OURS = "gtenp serve"
 PEERS = ("gtenp, a lock", "sentence-transformers, a lock", "onnxruntime, a lock")
+INFINITY = "infinity"  # an environment of its own, .venv-infinity, for it wants an older NumPy
 # Connections × texts of a request.
 LOADS = ((1, 1), (8, 1), (32, 1), (128, 1), (1, 64), (8, 64))
 OVERHEAD = (1, 8, 64)  # texts of a request, by one connection
@@ -42,13 +44,20 @@ OVERHEAD = (1, 8, 64)  # texts of a request, by one connection
 class Server:
     """A server that is stopped unless it is asked something."""
 
-    def __init__(self, name: str, command: list[str]) -> None:
+    def __init__(self, name: str, command: list[str], port: int = 0) -> None:
+        """Without a port the server prints its address."""
         self.name = name
         self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=ENVIRONMENT
+            command,
+            stdout=subprocess.DEVNULL if port else subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=ENVIRONMENT,
         )
-        assert self.process.stdout is not None
-        self.url = self.process.stdout.readline().strip()
+        self.url = f"http://127.0.0.1:{port}"
+        if not port:
+            assert self.process.stdout is not None
+            self.url = self.process.stdout.readline().strip()
         self.port = int(self.url.rpartition(":")[2])
 
     def __enter__(self) -> Server:
@@ -61,9 +70,11 @@ class Server:
     def vectors(self, texts: list[str]) -> np.ndarray:
         """What it makes of them; asked again while it loads."""
         body = json.dumps({"input": texts, "encoding_format": "base64"}).encode()
+        headers = {"content-type": "application/json"}
+        request = urllib.request.Request(f"{self.url}/v1/embeddings", body, headers)
         for _ in range(600):
             try:
-                with urllib.request.urlopen(f"{self.url}/v1/embeddings", body, 60) as reply:
+                with urllib.request.urlopen(request, timeout=60) as reply:
                     data = json.load(reply)["data"]
                 return np.array(
                     [np.frombuffer(base64.b64decode(x["embedding"]), "<f4") for x in data]
@@ -87,16 +98,28 @@ class Server:
         self.process.wait()
 
 
-def start(minilm: Path, converted: Path) -> list[Server]:
-    """All servers that can be had here, stopped."""
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def start(minilm: Path, converted: Path, infinity: Path | None) -> list[Server]:
+    """All servers that can be had here, stopped; infinity's by its command, where there is one."""
     gtenp = [sys.executable, "-m", "gtenp", "serve", "--model", str(minilm), "--port", "0"]
     commands = {OURS: [*gtenp, "--log-format", "none"]}
     for peer in PEERS:
         script = str(HERE / "serve_peers.py")
         commands[peer] = [sys.executable, script, peer, str(minilm), str(converted)]
+    ports = dict.fromkeys(commands, 0)
+    if infinity is not None:
+        ports[INFINITY] = free_port()
+        commands[INFINITY] = [
+            str(infinity), "v2", "--model-id", str(minilm), "--device", "cpu", "--engine", "torch",
+            "--url-prefix", "/v1", "--host", "127.0.0.1", "--port", str(ports[INFINITY]),
+        ]  # fmt: skip
     servers = []
     for name, command in commands.items():
-        server = Server(name, command)
+        server = Server(name, command, ports[name])
         server.vectors(["warm"])
         server.process.send_signal(signal.SIGSTOP)
         servers.append(server)
@@ -194,7 +217,8 @@ def page(results: dict[str, Any]) -> str:
         f"- {found['system']}; Python {found['python']}; {versions}",
         "Each connection asks again as soon as it is answered, for the vectors of short queries of "
         "four to ten words, in base64. The other servers are the same route around another "
-        "runtime with a lock (tools/bench/serve_peers.py). Servers take turns in each round; "
+        "runtime with a lock (tools/bench/serve_peers.py), and infinity as it comes, on torch, in "
+        "an environment of its own. Servers take turns in each round; "
         "figures are medians over the rounds, ratios the medians of the rounds' ratios. *error* is "
         "the largest difference from `Embedder.encode`.",
         f"## The goals: {sum(g.met for g in wanted)} of {len(wanted)} met",
@@ -211,6 +235,7 @@ def main() -> None:
     parser.add_argument("minilm", type=Path, help="all-MiniLM-L6-v2's folder")
     parser.add_argument("work", type=Path, help="keeps the converted model between runs")
     parser.add_argument("results", type=Path, help="gets serve.json and serve.md")
+    parser.add_argument("--infinity", type=Path, help="the command infinity_emb")
     parser.add_argument("--quick", action="store_true", help="a smoke run")
     options = parser.parse_args()
     rounds, seconds = (2, 1.0) if options.quick else (5, 6.0)
@@ -221,7 +246,11 @@ def main() -> None:
     embedder = Embedder(options.minilm)
     texts = ["how to find a train", "river " * 40, ""]
     wanted = embedder.encode(texts)
-    servers = start(options.minilm, converted)
+    infinity = options.infinity
+    if infinity is not None and not infinity.exists():
+        print(f"{infinity} is not there, so infinity is left out")
+        infinity = None
+    servers = start(options.minilm, converted, infinity)
     try:
         errors = {}
         for server in servers:
