@@ -383,6 +383,13 @@ def check_sizes(path: Path, config: BertConfig) -> BertConfig:
             f"hidden_size {config.hidden_size} is not a multiple of num_attention_heads "
             f"{config.num_attention_heads}; copy the file anew",
         )
+    rotary = [one.rotary_base for one in (config.arithmetic, *config.layer_arithmetics)]
+    if config.head_size % 2 and any(base is not None for base in rotary):
+        raise ModelFileError(
+            path,
+            f"hidden_size {config.hidden_size} in {config.num_attention_heads} heads leaves "
+            f"{config.head_size} values a head, whose positions turn pairs; copy the file anew",
+        )
     if config.max_tokens < 3:
         raise ModelFileError(
             path,

@@ -320,6 +320,10 @@ def test_what_modernbert_says_of_its_layers_must_make_sense(changes, words, tmp_
         ({"rope_scaling": {"type": "ntk", "factor": 0}}, "factor is 0; wanted a positive number"),
         ({"rope_parameters": {"rope_theta": 1e4}}, "both rope_parameters and rope_scaling"),
         ({"type_vocab_size": -1}, "type_vocab_size is -1"),
+        (
+            {"hidden_size": 36, "num_attention_heads": 4},
+            "hidden_size 36 in 4 heads leaves 9 values a head, whose positions turn pairs",
+        ),
     ],
 )
 def test_what_gte_says_of_its_sizes_and_angles_must_be_whole(changes, words, tmp_path):
@@ -327,6 +331,19 @@ def test_what_gte_says_of_its_sizes_and_angles_must_be_whole(changes, words, tmp
     (folder / "config.json").write_text(json.dumps({**CONFIGS["gte"], **changes}))
     with pytest.raises(ModelFileError, match=words):
         read_config(folder)
+
+
+def test_a_theta_within_gtes_scaling_counts_and_may_not_differ_from_the_one_beside_it(tmp_path):
+    folder = write_family(tmp_path, CONFIGS["gte"])
+    published = read_config(folder).arithmetic
+    inside = CONFIGS["gte"]["rope_scaling"] | {"rope_theta": 2 * CONFIGS["gte"]["rope_theta"]}
+    config = CONFIGS["gte"] | {"rope_scaling": inside}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(UnsupportedModelError, match="sets rope_theta to"):
+        read_config(folder)
+    del config["rope_theta"]
+    (folder / "config.json").write_text(json.dumps(config))
+    assert read_config(folder).arithmetic.rotary_base == 2 * published.rotary_base
 
 
 def test_gtes_two_ways_to_say_its_angles_are_one(tmp_path):

@@ -101,9 +101,8 @@ def _angles(found: JsonObject, head_size: int) -> tuple[float, float]:
             raise ModelFileError(found.path, f"{key} is {shown(value)}; wanted an object")
     default = _BASE if found.get("model_type") == "gte" else None
     if stated is None:
-        stated = {**(scaling or {}), "rope_theta": found.get("rope_theta", default)}
-    else:
-        found.refuse_all_but("rope_theta", stated.get("rope_theta"))
+        stated = {"rope_theta": found.get("rope_theta", default), **(scaling or {})}
+    found.refuse_all_but("rope_theta", stated.get("rope_theta"))
     kind = stated.get("rope_type", stated.get("type", "default"))
     base = rotary_base(found.path, {"rope_theta": stated.get("rope_theta")}, default)
     if kind == "default":
