@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 from gtenp import Embedder
 from gtenp.engine import parallel
 from gtenp.engine.batch import pack
-from gtenp.engine.encoder import _shares, _small_kernels
+from gtenp.engine.encoder import _LEAST_SHARE, _shares
 from gtenp.engine.parallel import (
     available_cpus,
     blas_libraries,
@@ -345,7 +345,7 @@ def test_threads_share_the_rows_of_a_batch_that_the_others_would_wait_for(texts,
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 7])
 def test_shares_are_all_rows_in_order_of_about_one_size_and_none_too_small(threads):
-    least = 16 if _small_kernels() else 128
+    least = _LEAST_SHARE
     for total in (0, 1, least, 2 * least - 1, 2 * least, 3 * least + 5, 1000):
         shares = _shares(total, threads)
         assert [row for rows in shares for row in rows] == list(range(total))
