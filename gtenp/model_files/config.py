@@ -383,8 +383,7 @@ def check_sizes(path: Path, config: BertConfig) -> BertConfig:
             f"hidden_size {config.hidden_size} is not a multiple of num_attention_heads "
             f"{config.num_attention_heads}; copy the file anew",
         )
-    rotary = [one.rotary_base for one in (config.arithmetic, *config.layer_arithmetics)]
-    if config.head_size % 2 and any(base is not None for base in rotary):
+    if config.arithmetic.rotary_base is not None and config.head_size % 2:
         raise ModelFileError(
             path,
             f"hidden_size {config.hidden_size} in {config.num_attention_heads} heads leaves "
