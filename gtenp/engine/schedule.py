@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 # enough that a layer's activations stay in the last level of cache.
 MAX_TOKENS = 1024
 
+# Tokens below which all go together through BLAS's own threads: each of ours would read all weights
+# for a few rows. With two threads, two queries of 13 tokens take 0.84 of the time so on AVX-512 and
+# 0.64 with the Haswell kernel, eight 0.98 and 0.90; sixteen would take 1.15 and 1.19.
+_LEAST_SHARED = 128
+
 
 def run_batches(
     run: Callable[[list[int], int], None],
@@ -26,11 +31,12 @@ def run_batches(
 ) -> None:
     """Call ``run`` with the indices of each batch, and in how many threads it may work itself.
 
-    The threads share the batches, or, where one batch would keep the others waiting, they share
-    its rows. ``alone``: each sequence is a batch of its own, in one thread, so that its company
-    and the number of threads change nothing.
+    The threads share the batches, or, where one batch would keep the others waiting or is all
+    there is, they share its rows. ``alone``: each sequence is a batch of its own, in one thread,
+    so that its company and the number of threads change nothing.
     """
-    batches = list(length_sorted(lengths, MAX_TOKENS, 1 if alone else max_sequences, threads))
+    sharing = threads if sum(lengths) >= _LEAST_SHARED else 1
+    batches = list(length_sorted(lengths, MAX_TOKENS, 1 if alone else max_sequences, sharing))
     largest = max((sum(lengths[i] for i in batch) for batch in batches), default=0)
     by_rows = largest * threads > 1.5 * sum(lengths) and not alone
     side_by_side, in_a_batch = (1, threads) if by_rows else (threads, 1)
