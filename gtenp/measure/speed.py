@@ -22,9 +22,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gtenp.engine.batch import length_sorted
-from gtenp.engine.parallel import blas_libraries, blas_threads, run_each
-from gtenp.engine.schedule import MAX_TOKENS
+from gtenp.engine.parallel import blas_libraries, blas_threads
+from gtenp.engine.schedule import MAX_TOKENS, run_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -78,9 +77,11 @@ def throughput(
     products = MatrixProducts(embedder.config)
 
     def limit() -> None:
-        batches = length_sorted(lengths, MAX_TOKENS, threads=embedder.threads)
-        with blas_threads(1):
-            run_each(products, ([lengths[i] for i in b] for b in batches), embedder.threads)
+        run_batches(multiply, lengths, embedder.threads)
+
+    def multiply(indices: list[int], threads: int) -> None:
+        with blas_threads(threads):
+            products([lengths[i] for i in indices])
 
     encode = partial(embedder.encode, texts, truncate="silent")
     ours, theirs = zip(*_rounds((encode, limit), seconds), strict=True)

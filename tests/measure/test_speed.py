@@ -34,7 +34,25 @@ def test_throughput_counts_the_tokens_of_all_texts():
     found = benchmark.throughput(embedder, "two", ["hello", "hello world"], seconds=0.1)
     assert found.tokens == sum(map(len, embedder.token_ids(["hello", "hello world"])))
     assert found.texts == 2
-    assert 0 < found.share < 2
+
+
+@pytest.mark.parametrize("texts", [["hello", "hello world"], ["hello world " * 20] * 60])
+def test_the_limit_is_taken_in_the_batches_of_encode(texts, monkeypatch):
+    embedder = Embedder(TINY, threads=2)
+    forward, encoded, multiplied = embedder._forward, set(), set()
+
+    def note(ids, *rest):
+        encoded.add(tuple(map(len, ids)))
+        return forward(ids, *rest)
+
+    monkeypatch.setattr(embedder, "_forward", note)
+    monkeypatch.setattr(benchmark, "_thinned", lambda _, texts, __: texts)
+    monkeypatch.setattr(
+        benchmark.MatrixProducts, "__call__", lambda _, lengths: multiplied.add(tuple(lengths))
+    )
+    benchmark.throughput(embedder, "two", texts, seconds=0.01)
+    assert multiplied == encoded
+    assert (len(encoded) == 1) == (len(texts) == 2)
 
 
 def test_throughput_takes_fewer_texts_where_the_model_is_slow():
@@ -130,5 +148,7 @@ def test_every_family_is_measured_by_its_own_products_and_tokens(name, tmp_path)
     for tokens in (8, 32):
         text = benchmark.text_of(tokens, embedder)
         assert benchmark.latency(embedder, text, seconds=0.01).tokens == tokens
-    found = benchmark.throughput(embedder, "two", ["hello", "hello world"], seconds=0.1)
-    assert 0 < found.share < 2
+    texts = ["hello", "hello world"]
+    found = benchmark.throughput(embedder, "two", texts, seconds=0.01)
+    assert found.tokens == sum(map(len, embedder.token_ids(texts)))
+    assert found.share == found.rate / found.limit > 0
