@@ -25,6 +25,11 @@ def same(found, wanted):
     np.testing.assert_allclose(np.array(found, np.float32), wanted, atol=1e-6, rtol=0)
 
 
+def logits_of(reranker_folder):
+    pairs = [("china", document) for document in DOCUMENTS]
+    return CrossEncoder(reranker_folder).predict(pairs, activation_fn=lambda x: x)
+
+
 # ── OpenAI's SDK ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -114,9 +119,7 @@ def test_llama_index(url, texts, vectors):
 def test_cohere(url, reranker_folder):
     import cohere
 
-    logits = CrossEncoder(reranker_folder).predict(
-        [("china", d) for d in DOCUMENTS], activation_fn=lambda x: x
-    )
+    logits = logits_of(reranker_folder)
     order = np.argsort(-logits)
     for kind in (cohere.ClientV2, cohere.Client):
         client = kind("none", base_url=url)
@@ -128,6 +131,53 @@ def test_cohere(url, reranker_folder):
         warnings.simplefilter("ignore", ResourceWarning)
         del client
         gc.collect()
+
+
+def test_open_webui(url, texts, minilm, reranker_folder):
+    """Its requests, as docs/integrations.md sets it up; it is too large to be run here."""
+    from gtenp import Embedder
+
+    def ask(route, body):
+        headers = {"Content-Type": "application/json", "Authorization": "Bearer none"}
+        request = urllib.request.Request(url + route, json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request, timeout=20) as reply:
+            return json.load(reply)
+
+    embedder = Embedder(minilm)
+    for kind, encode in (("query", embedder.encode_query), ("document", embedder.encode_document)):
+        reply = ask("/v1/embeddings", {"input": texts, "model": "any", "input_type": kind})
+        same([item["embedding"] for item in reply["data"]], encode(texts, truncate="silent"))
+    pairs = {"model": "any", "query": "china", "documents": DOCUMENTS, "top_n": len(DOCUMENTS)}
+    hits = sorted(ask("/v1/rerank", pairs)["results"], key=lambda hit: hit["index"])
+    scores = 1 / (1 + np.exp(-logits_of(reranker_folder)))
+    same([hit["relevance_score"] for hit in hits], scores)
+
+
+def test_dify(url, texts, vectors, reranker_folder):
+    script = """
+import json, sys
+from dify_plugin.interfaces.model.openai_compatible.rerank import OAICompatRerankModel
+from dify_plugin.interfaces.model.openai_compatible.text_embedding import OAICompatEmbeddingModel
+url, texts, documents = json.loads(sys.argv[1])
+# Dify cuts by GPT-2's tokens, whose vocabulary it takes from the network.
+OAICompatEmbeddingModel._get_num_tokens_by_gpt2 = lambda self, text: 1
+credentials = {"endpoint_url": f"{url}/v1", "api_key": "none"}
+embedding, reranker = OAICompatEmbeddingModel([]), OAICompatRerankModel([])
+for model in (embedding, reranker):
+    model.validate_credentials("any", credentials)
+found = embedding.invoke("any", credentials, texts)
+ranked = reranker.invoke("any", credentials, "china", documents)
+print(json.dumps([found.embeddings, found.usage.tokens, [hit.index for hit in ranked.docs]]))
+"""  # gevent, which it brings, changes all of its process
+    done = subprocess.run(
+        [sys.executable, "-c", script, json.dumps([url, texts, DOCUMENTS])],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found, tokens, order = json.loads(done.stdout)
+    same(found, vectors)
+    assert tokens > len(texts)
+    assert order == np.argsort(-logits_of(reranker_folder)).tolist()
 
 
 # ── Node ─────────────────────────────────────────────────────────────────────────────────────────
