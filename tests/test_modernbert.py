@@ -50,7 +50,8 @@ def test_scores_are_those_of_sentence_transformers(name, folders):
     found = CrossEncoder(folders[name]).predict(PAIRS)
     wanted = GOLDEN.arrays[f"{name}.scores"]
     assert found.shape == wanted.shape
-    assert np.abs(found - wanted).max() <= 1e-5
+    # Scores up to 9.1 lie 6.6e-6 from float64's in PyTorch and 5.9e-6 to 7.5e-6 here, by kernel.
+    assert np.abs(found - wanted).max() / max(1, np.abs(wanted).max()) <= 2e-6
 
 
 def test_gte_modernberts_settings_are_understood(gte):
