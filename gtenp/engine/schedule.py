@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 MAX_TOKENS = 1024
 
 # Tokens below which all go together through BLAS's own threads: each of ours would read all weights
-# for a few rows. With two threads, two queries of 13 tokens take 0.84 of the time so on AVX-512 and
-# 0.64 with the Haswell kernel, eight 0.98 and 0.90; sixteen would take 1.15 and 1.19.
-_LEAST_SHARED = 128
+# for a few rows. With two threads, two queries of some 11 tokens take 0.84 of the time so on an
+# Intel CPU with AVX-512, 1.05 on an AMD one, and 0.64 and 0.94 there with the Haswell kernel; eight
+# would take 0.98, 1.14, 0.90 and 1.02.
+_LEAST_SHARED = 64
 
 
 def run_batches(

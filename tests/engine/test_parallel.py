@@ -326,7 +326,7 @@ def test_batch_invariant_vectors_of_gte_smalls_shape_are_the_same_to_the_bit(gte
         (["long " * 60], {3}),
         (["long " * 60, "short"], {3}),  # alone, the long one would keep two threads waiting
         (["long " * 60] * 6, {1}),
-        (["a few", "short texts"] * 5, {3}),  # all together: too little for a share each
+        (["a few", "short texts"] * 3, {3}),  # all together: too little for a share each
     ],
 )
 def test_threads_share_the_rows_of_a_batch_that_the_others_would_wait_for(texts, expected):
