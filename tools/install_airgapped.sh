@@ -12,7 +12,10 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 
 echo "with a network:"
 "$python" -m pip wheel --quiet --wheel-dir "$folder/wheels" "$root"
-PYTHONPATH=$root "$python" -m gtenp pull "$model" --to "$folder/model" > /dev/null
+"$python" -m venv "$folder/venv"
+"$folder/venv/bin/pip" install --quiet --disable-pip-version-check \
+  --no-index --find-links "$folder/wheels" gtenp
+"$folder/venv/bin/gtenp" pull "$model" --to "$folder/model" > /dev/null
 du -sh "$folder/wheels" "$folder/model"
 
 echo "without:"
@@ -20,7 +23,7 @@ unshare --map-root-user --net env -i PATH="$PATH" HOME=/nonexistent python="$pyt
   sh -euc '
     if "$python" -c "import socket; socket.create_connection((\"192.0.2.1\", 80), 1)" 2> /dev/null
     then echo "there is a route after all"; exit 1; fi
-    "$python" -m venv "$folder/venv"
+    "$python" -m venv --clear "$folder/venv"
     "$folder/venv/bin/pip" install --quiet --disable-pip-version-check \
       --no-index --find-links "$folder/wheels" gtenp
     "$folder/venv/bin/gtenp" similarity --model "$folder/model" \
